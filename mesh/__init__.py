@@ -1,0 +1,1 @@
+"""The mesh: what is compiled from the contracts, and what runs it."""
