@@ -1,0 +1,1 @@
+"""Florin's services, one package each."""

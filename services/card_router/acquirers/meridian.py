@@ -1,0 +1,14 @@
+"""Meridian: dual message with partial captures; the general table of response codes."""
+
+from services.card_router.acquirers.common import REQUIRED
+from services.card_router.iso8583 import Capability, Dialect
+
+DIALECT = Dialect(
+    name="meridian",
+    institution_id="400001",
+    required=REQUIRED,
+    capabilities=frozenset(
+        {Capability.AUTHORIZATION, Capability.PURCHASE, Capability.CAPTURE, Capability.PARTIAL_CAPTURE}
+    ),
+    currencies=frozenset({"INR", "USD", "EUR", "GBP", "AED", "SGD", "JPY"}),
+)
