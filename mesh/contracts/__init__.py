@@ -1,1 +1,1 @@
-"""What is made from the contracts: generated code, the descriptor image Envoy reads, the merchants' OpenAPI document."""
+"""What is made from the contracts: stubs, the descriptor image Envoy reads, the merchants' OpenAPI document."""

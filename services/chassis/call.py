@@ -1,0 +1,71 @@
+"""One call to an rpc: who makes it, for whom, and how long it may take; and the gate every call passes."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.chassis.contract import MethodContract
+from services.chassis.errors import PermissionDenied, Unauthenticated
+
+CALLER = "x-florin-caller"
+TENANT = "x-florin-tenant"
+SCOPES = "x-florin-scopes"
+TRUST_DOMAIN = "spiffe://florin.internal/"
+EDGE = "edge"
+
+# Kept back from a caller's time, so that a service's own timeouts can still be told before the caller stops listening.
+MARGIN = 0.05
+MARGIN_MOST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `caller` is the service that makes it; `tenant` whom it is made for, when it came through the edge.
+
+    `deadline` is on time.monotonic()'s scale, in seconds.
+    """
+
+    method: MethodContract
+    caller: str
+    tenant: str
+    request_key: str
+    deadline: float
+    metadata: Mapping[str, str]
+
+    def remaining_s(self) -> float:
+        """Return how many seconds are left, never less than zero."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+def admitted(method: MethodContract, metadata: Mapping[str, str], remaining_s: float | None, request_id: str) -> Call:
+    """Let a call in as the contract says, or refuse it.
+
+    `remaining_s` is the caller's own deadline; the contract's is shorter or wins. Raises Unauthenticated and
+    PermissionDenied.
+    """
+    caller = metadata.get(CALLER, "").removeprefix(TRUST_DOMAIN)
+    if caller not in method.callers:
+        raise PermissionDenied("CALLER_NOT_ALLOWED", f"this caller may not call {method.path}")
+    tenant = metadata.get(TENANT, "") if caller == EDGE else ""
+    if caller == EDGE and not method.signed_by_sender:
+        _check_tenant(method, tenant, metadata.get(SCOPES, ""))
+    return Call(
+        method=method,
+        caller=caller,
+        tenant=tenant,
+        request_key=metadata.get("idempotency-key", "").strip().strip('"') or request_id,
+        deadline=time.monotonic() + _time_given(method.deadline_ms / 1000, remaining_s),
+        metadata=metadata,
+    )
+
+
+def _check_tenant(method: MethodContract, tenant: str, scopes: str) -> None:
+    if not tenant:
+        raise Unauthenticated("TENANT_UNKNOWN", "the call names nobody it is made for")
+    if method.scope not in scopes.split():
+        raise PermissionDenied("INSUFFICIENT_SCOPE", f"the scope {method.scope} is needed")
+
+
+def _time_given(contract_s: float, caller_s: float | None) -> float:
+    given = min(contract_s, caller_s) if caller_s is not None else contract_s
+    return given - min(MARGIN * given, MARGIN_MOST_S)

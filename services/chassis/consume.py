@@ -1,0 +1,188 @@
+"""The loop that hears: takes what is there, hands each fact to its handler, moves the offsets after the work.
+
+Facts for `@on` handlers are committed in batches on the consumer's own thread; relays and calls out run side by side on
+the event loop, those of one key in order.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from confluent_kafka import Consumer, TopicPartition
+from tenacity import (
+    AsyncRetrying,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    wait_exponential_jitter,
+)
+
+from services.chassis import contract, kafka, observe
+from services.chassis.declare import Handler, Kind
+from services.chassis.delivery import Delivered, Delivery, unreadable
+from services.chassis.envelope import Record, opened
+from services.chassis.errors import Poison
+from services.chassis.outbox import Sender
+from services.chassis.progress import Progress
+
+_PAUSES = wait_exponential_jitter(initial=0.1, max=15)
+BACKLOG_PAUSE_S = 0.01
+
+Deliver = Callable[[Delivered], Awaitable[None]]
+
+
+class Listener:
+    """Consumes the topics of a service's handlers until stopped."""
+
+    def __init__(  # noqa: PLR0913 - each by its name
+        self,
+        service: str,
+        servers: str,
+        handlers: Mapping[str, Handler],
+        *,
+        on: Delivery | None,
+        outward: Mapping[Kind, Deliver],
+        sender: Sender,
+        batch: int,
+        in_flight: int,
+    ) -> None:
+        self._handlers = handlers
+        self._on = on
+        self._outward = outward
+        self._sender = sender
+        self._batch = batch
+        self._in_flight = in_flight
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._progress = Progress()
+        self._tails: dict[str, asyncio.Task[None]] = {}
+        self._stop = threading.Event()
+        topics = sorted({contract.event_of(handler.message).topic for handler in handlers.values()})
+        self._consumer = kafka.consumer(servers, f"florin.{service}", topics, self._revoked)
+        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    async def stop(self, within_s: float) -> None:
+        """Take nothing new, let what is under way end within so many seconds, commit what is done, leave the group."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+        under_way = list(self._tails.values())
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=within_s)
+            for task in late:
+                task.cancel()
+        await asyncio.to_thread(self._consumer.close)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loop runs."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._under_way() >= self._in_flight:
+                self._stop.wait(BACKLOG_PAUSE_S)
+                continue
+            records = kafka.take(self._consumer, self._batch)
+            if records:
+                self._hear(records)
+
+    def _hear(self, records: Sequence[Record]) -> None:
+        own: list[Delivered] = []
+        for record in records:
+            with self._lock:
+                self._progress.taken(record.topic, record.partition, record.offset)
+            delivered = self._addressed(record)
+            if delivered is None:
+                continue
+            if delivered.handler.kind is Kind.ON:
+                own.append(delivered)
+            else:
+                self._enqueue(delivered)
+        if own:
+            self._commit(own)
+
+    def _addressed(self, record: Record) -> Delivered | None:
+        """Return the delivery a record asks for; None when it is for others or unreadable, and then it is done with."""
+        try:
+            envelope = opened(record)
+        except Poison as error:
+            self._sender.send(unreadable(record, str(error)), lambda ok: self._done(record) if ok else None)
+            return None
+        handler = self._handlers.get(envelope.type)
+        if handler is None:
+            self._done(record)
+            return None
+        return Delivered(envelope=envelope, handler=handler, record=record)
+
+    def _commit(self, batch: Sequence[Delivered]) -> None:
+        delivery = self._on
+        if delivery is None:
+            raise TypeError("@on handlers need a database")
+        for attempt in Retrying(wait=_PAUSES, retry=retry_if_exception_type(Exception), before_sleep=_tell):
+            with attempt:
+                if self._stop.is_set() and attempt.retry_state.attempt_number > 1:
+                    return
+                delivery.deliver(batch)
+        for delivered in batch:
+            self._done(delivered.record)
+
+    def _enqueue(self, delivered: Delivered) -> None:
+        placed: Future[None] = Future()
+        self._loop.call_soon_threadsafe(self._place, delivered, placed)
+        placed.result()
+
+    def _place(self, delivered: Delivered, placed: "Future[None]") -> None:
+        key = delivered.envelope.key
+        task = self._loop.create_task(self._carry_out(self._tails.get(key), delivered))
+        self._tails[key] = task
+        task.add_done_callback(lambda ended: self._clear(key, ended))
+        placed.set_result(None)
+
+    async def _carry_out(self, before: "asyncio.Task[None] | None", delivered: Delivered) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        retrying = AsyncRetrying(
+            wait=_PAUSES,
+            retry=retry_if_not_exception_type(asyncio.CancelledError),
+            before_sleep=_tell,
+        )
+        async for attempt in retrying:
+            with attempt:
+                await self._outward[delivered.handler.kind](delivered)
+        self._done(delivered.record)
+
+    def _clear(self, key: str, ended: "asyncio.Task[None]") -> None:
+        if self._tails.get(key) is ended:
+            del self._tails[key]
+
+    def _done(self, record: Record) -> None:
+        with self._lock:
+            reached = self._progress.done(record.topic, record.partition, record.offset)
+            if reached is not None:
+                store(self._consumer, record, reached)
+
+    def _under_way(self) -> int:
+        with self._lock:
+            return self._progress.under_way()
+
+    def _revoked(self, partitions: list[tuple[str, int]]) -> None:
+        with self._lock:
+            for topic, partition in partitions:
+                self._progress.forget(topic, partition)
+
+
+def store(consumer: Consumer, record: Record, reached: int) -> None:
+    """Let the offset be committed with the next round."""
+    consumer.store_offsets(offsets=[TopicPartition(record.topic, record.partition, reached)])
+
+
+def _tell(state: object) -> None:
+    outcome = getattr(state, "outcome", None)
+    error = outcome.exception() if outcome is not None else None
+    number = getattr(state, "attempt_number", 0)
+    observe.log().warning("delivery will be tried again", attempt=number, error=type(error).__name__, words=str(error))
