@@ -65,7 +65,7 @@ Global___GetSealingKeyResponse: _TypeAlias = GetSealingKeyResponse  # noqa: Y015
 
 @_typing.final
 class CardSecret(_message.Message):
-    """What is sealed as one piece: HPKE info is `florin/card`, its additional data the payment id."""
+    """What is sealed as one piece: HPKE info is `florin/card/` and the payment id."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,7 +107,7 @@ class HoldSecurityCodeRequest(_message.Message):
     key_id: _builtins.str
     """The sealing key that was used."""
     ciphertext: _builtins.bytes
-    """The HPKE ciphertext of the code's digits; HPKE info is `florin/cvv`, its additional data the payment id."""
+    """The HPKE ciphertext of the code's digits; HPKE info is `florin/cvv/` and the payment id."""
     def __init__(
         self,
         *,
