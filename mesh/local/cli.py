@@ -1,0 +1,115 @@
+"""`florin`: the gateway on this machine, from the command line."""
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh.local import downloads, screen
+from mesh.local.runner import AlreadyUpError, Runner, StartFailedError
+from mesh.local.state import REPOSITORY
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+
+STATE = REPOSITORY / ".florin"
+WATCH_S = 0.5
+
+
+@app.command()
+def up(
+    only: Annotated[str | None, typer.Option(help="Names of parts, by comma: these and what they need.")] = None,
+    *,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything works.")] = False,
+) -> None:
+    """Start everything, in order, and stay until Ctrl-C; then stop everything again."""
+    runner = Runner(STATE, only and only.split(","))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        _start(runner)
+        if detach:
+            return
+        while runner.supervisor.alive():
+            time.sleep(WATCH_S)
+    except KeyboardInterrupt:
+        screen.say("stopping")
+        _stop(runner)
+    else:
+        screen.say("The supervisor has ended: stopping what it left behind.")
+        _stop(runner)
+        raise typer.Exit(1)
+
+
+def _start(runner: Runner) -> None:
+    """Bring the run up, showing each part as it comes. Exits with 1 and the part's last words when one does not."""
+    started = time.monotonic()
+    try:
+        runner.up(screen.came_up)
+    except AlreadyUpError:
+        screen.say("Florin is up already: see `florin status`, stop it with `florin down`.")
+        raise typer.Exit from None
+    except StartFailedError as failure:
+        screen.failed(failure)
+        raise typer.Exit(1) from None
+    screen.all_up(runner, time.monotonic() - started)
+
+
+def _stop(runner: Runner) -> None:
+    """Bring the run down; a second Ctrl-C does not interrupt that."""
+    for interruption in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(interruption, signal.SIG_IGN)
+    runner.down()
+
+
+@app.command()
+def down() -> None:
+    """Stop everything, and whatever an earlier run left behind."""
+    _stop(Runner(STATE))
+
+
+@app.command()
+def status() -> None:
+    """Show every part: its state, process, age, memory and address."""
+    runner = Runner(STATE)
+    if not runner.supervisor.alive():
+        screen.say("Florin is down: start it with `florin up`.")
+        raise typer.Exit(1)
+    screen.status(runner)
+
+
+@app.command()
+def logs(
+    service: str, *, follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing what it says.")] = False
+) -> None:
+    """Show what a part has said."""
+    log = Runner(STATE).state.log / f"{service}.log"
+    if not log.exists():
+        raise typer.BadParameter(f"nothing of that name has run; there are {', '.join(_logs(log.parent))}")
+    subprocess.run(("tail", "-n", "100", *(["-F"] if follow else []), log), check=False)
+
+
+def _logs(folder: Path) -> list[str]:
+    """Return the names of what has a log."""
+    return sorted(path.stem for path in folder.glob("*.log"))
+
+
+@app.command()
+def env(service: str) -> None:
+    """Print the environment that a service is started with: eval "$(florin env payments)"."""
+    for name, value in Runner(STATE).environment(service).items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
+@app.command()
+def download() -> None:
+    """Fetch what is missing in the cache, so that a later start needs no network."""
+    downloads.main()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,64 @@
+"""How a Florin process learns its surroundings."""
+
+from collections.abc import Callable, Mapping
+
+from mesh.local import infra
+from mesh.local.estate import CREDENTIALS, REGION
+from mesh.local.state import State
+from mesh.local.topology import SERVICES
+
+Ports = Mapping[str, int]
+
+
+def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
+    """Return the environment of a service: the addresses of what it stands on, and no others.
+
+    Raises KeyError for a service that does not exist.
+    """
+    surroundings = {
+        "FLORIN_LISTEN": f"unix:{state.socket(service)}",
+        "FLORIN_MESH": f"unix:{state.socket(f'{service}.mesh')}",
+        "FLORIN_TRACES": str(state.traces / f"{service}.jsonl"),
+        "FLORIN_SECRETS": str(state.secrets / service),
+    }
+    for part in sorted(SERVICES[service]):
+        surroundings |= STANDS_ON[part](state, ports, service)
+    return surroundings
+
+
+def _database(state: State, ports: Ports, service: str) -> dict[str, str]:
+    """Its own role, its own database."""
+    return {"FLORIN_DATABASE": infra.postgres_dsn(state, ports, service)}
+
+
+def _aws(**endpoints: str) -> dict[str, str]:
+    """What boto3 reads by itself; it must not find the user's own profile."""
+    return {
+        **{f"AWS_ENDPOINT_URL_{service}": url for service, url in endpoints.items()},
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": CREDENTIALS["aws_secret_access_key"],
+        "AWS_CONFIG_FILE": "/dev/null",
+    }
+
+
+def _keys_and_users(_state: State, ports: Ports, _service: str) -> dict[str, str]:
+    url = infra.aws_endpoint(ports)
+    return _aws(KMS=url, COGNITO_IDENTITY_PROVIDER=url, SECRETS_MANAGER=url)
+
+
+def _simulator(name: str) -> Callable[[State, Ports, str], dict[str, str]]:
+    return lambda _state, ports, _service: {f"FLORIN_{name.upper()}": f"127.0.0.1:{ports[name]}"}
+
+
+STANDS_ON: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
+    "kafka": lambda _state, ports, _service: {"FLORIN_KAFKA": infra.kafka_bootstrap(ports)},
+    "postgres": _database,
+    "redis": lambda state, ports, _service: {"FLORIN_REDIS": infra.redis_url(state, ports)},
+    "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=infra.dynamodb_endpoint(ports)),
+    "aws": _keys_and_users,
+    "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://127.0.0.1:{ports['model']}"),
+    "acquirer": _simulator("acquirer"),
+    "upi_psp": _simulator("upi_psp"),
+}

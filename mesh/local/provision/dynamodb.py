@@ -1,0 +1,19 @@
+"""The tables of the vault, the merchants and the routing."""
+
+import boto3
+
+from mesh.local.estate import CREDENTIALS, REGION, TABLES
+
+
+def provision(endpoint: str) -> None:
+    """Make every table that is not there yet, paid per request as on AWS."""
+    client = boto3.client("dynamodb", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS)
+    there = {name for page in client.get_paginator("list_tables").paginate() for name in page["TableNames"]}
+    for table, key in TABLES.items():
+        if table not in there:
+            client.create_table(
+                TableName=table,
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )

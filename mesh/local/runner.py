@@ -1,0 +1,168 @@
+"""Brings one run of the gateway up and down, in the order its parts need each other."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from graphlib import TopologicalSorter
+from pathlib import Path
+from threading import Event
+from xmlrpc.client import Fault
+
+import psutil
+from tenacity import (
+    Retrying,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_fixed,
+)
+
+from mesh.local import environment, infra, pods
+from mesh.local.configure import configure
+from mesh.local.parts import Part, select
+from mesh.local.ports import allocate, recorded
+from mesh.local.state import State, write_private
+from mesh.local.supervise import Supervisor, sweep
+from mesh.local.topology import PORTS, topology
+
+TAIL_LINES = 15
+PATIENCE_S = 60
+RUNNING = frozenset({"STARTING", "RUNNING"})
+
+Report = Callable[[Part, float], None]
+
+
+class AlreadyUpError(Exception):
+    """The run is up."""
+
+
+class StartFailedError(Exception):
+    """A part did not come up.
+
+    Args:
+        part: its name.
+        reason: why, in a sentence.
+        log: the last lines it wrote.
+    """
+
+    def __init__(self, part: str, reason: str, log: str) -> None:
+        super().__init__(f"{part}: {reason}")
+        self.part, self.reason, self.log = part, reason, log
+
+
+class Runner:
+    """One run of the gateway, or of some of its parts with what they need.
+
+    Args:
+        root: the folder that holds the run's state.
+        only: names of parts; everything for None.
+    """
+
+    def __init__(self, root: Path, only: Iterable[str] | None = None) -> None:
+        self.state = State.at(root)
+        self.only = None if only is None else frozenset(only)
+        self.supervisor = Supervisor(self.state)
+
+    def up(self, report: Report = lambda _part, _seconds: None) -> None:
+        """Start every part as soon as those it needs work, and return when all do.
+
+        `report` hears of each part that works and how many seconds it took. Raises AlreadyUpError; raises
+        StartFailedError, having stopped everything again.
+        """
+        if self.supervisor.alive():
+            raise AlreadyUpError
+        sweep(self.state)
+        ports = allocate(self.state, (*infra.PORTS, *PORTS))
+        where = topology(self.state, ports)
+        outside = (*infra.parts(self.state, ports, infra.Tools.fetch()), *pods.simulators(ports))
+        chosen = select((*outside, *pods.pods(self.state, ports, where)), self.only)
+        addresses = {part.name: part.address for part in chosen}
+        write_private(self.state.conf / "addresses.json", json.dumps(addresses, indent=2) + "\n")
+        try:
+            self.supervisor.start(chosen)
+            self._start([part for part in chosen if part in outside], report)
+            if ours := [part for part in chosen if part not in outside]:
+                # Whose tokens the edge accepts is known only now.
+                configure(where, self.state)
+                self._start(ours, report)
+        except BaseException:
+            self.down()
+            raise
+
+    def down(self) -> None:
+        """Stop every part, dependents first, and leave no process behind, even where stopping fails midway."""
+        try:
+            with suppress(OSError, Fault, psutil.Error):
+                self.supervisor.shutdown()
+        finally:
+            sweep(self.state)
+            self.state.forget_sockets()
+
+    def addresses(self) -> dict[str, str]:
+        """Return where each part of the last start listens."""
+        return dict(json.loads((self.state.conf / "addresses.json").read_text()))
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the environment that `service` is started with, for somebody who runs it by hand."""
+        return environment.of_service(self.state, recorded(self.state), service)
+
+    def tail(self, name: str) -> str:
+        """Return the last lines of a part's log."""
+        path = self.state.log / f"{name}.log"
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def _start(self, parts: Sequence[Part], report: Report) -> None:
+        """Bring parts up side by side, each after those it needs. Raises StartFailedError for the first that fails."""
+        by_name = {part.name: part for part in parts}
+        order = TopologicalSorter({part.name: part.needs & by_name.keys() for part in parts})
+        order.prepare()
+        starting: dict[Future[float], Part] = {}
+        failed = Event()
+        with ThreadPoolExecutor(max_workers=len(parts) or 1) as pool:
+            try:
+                while order.is_active():
+                    ready = [by_name[name] for name in order.get_ready()]
+                    starting |= {pool.submit(self._bring_up, part, failed): part for part in ready}
+                    for done in wait(starting, return_when=FIRST_COMPLETED).done:
+                        part = starting.pop(done)
+                        report(part, done.result())
+                        order.done(part.name)
+            except BaseException:
+                failed.set()
+                raise
+
+    def _bring_up(self, part: Part, failed: Event) -> float:
+        """Bring one part up and return the seconds it took. Gives up when another part has failed."""
+        started = time.monotonic()
+        try:
+            for path, text in part.files.items():
+                write_private(path, text)
+            part.prepare()
+            self.supervisor.launch(part.name)
+            self._await(part, failed)
+            part.provision()
+        except StartFailedError:
+            raise
+        except Exception as error:
+            raise StartFailedError(part.name, f"{type(error).__name__}: {error}", self.tail(part.name)) from error
+        return time.monotonic() - started
+
+    def _await(self, part: Part, failed: Event) -> None:
+        """Wait until a part does its work.
+
+        Raises StartFailedError when it ends instead, and its check's own error when it is late.
+        """
+        for attempt in Retrying(
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(PATIENCE_S) | stop_when_event_set(failed),
+            retry=retry_if_not_exception_type(StartFailedError),
+            reraise=True,
+        ):
+            with attempt:
+                process = self.supervisor.process(part.name)
+                if process.state not in RUNNING:
+                    raise StartFailedError(part.name, process.explanation, self.tail(part.name))
+                part.check()
