@@ -37,10 +37,12 @@ class Part:
 def select(parts: Iterable[Part], only: Iterable[str] | None) -> tuple[Part, ...]:
     """Return the parts called in `only` and all that they need, in the given order; all of them for None.
 
-    Raises KeyError with the name of a part that does not exist.
+    Raises ValueError for a name that no part has.
     """
     by_name = {part.name: part for part in parts}
     wanted = set(by_name if only is None else only)
+    if unknown := wanted - by_name.keys():
+        raise ValueError(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(by_name)}")
     while missing := {need for name in wanted for need in by_name[name].needs} - wanted:
         wanted |= missing
     return tuple(part for part in by_name.values() if part.name in wanted)

@@ -16,10 +16,16 @@ RANGE = range(20_000, 32_000)
 def choose(
     names: Iterable[str], recorded: Mapping[str, int], is_free: Callable[[int], bool], candidates: Iterable[int]
 ) -> dict[str, int]:
-    """Return a port for every name: the recorded one if it is still free, else the first candidate that is."""
+    """Return a port for every name: the recorded one if it is still free, else the first candidate that is.
+
+    Raises OSError when no candidate is left.
+    """
     kept = {name: port for name, port in recorded.items() if is_free(port)}
     fresh = (port for port in candidates if port not in kept.values() and is_free(port))
-    return {name: kept.get(name) or next(fresh) for name in names}
+    chosen = {name: kept.get(name) or next(fresh, 0) for name in names}
+    if not all(chosen.values()):
+        raise OSError("no free port is left for a part")
+    return chosen
 
 
 def is_free(port: int) -> bool:

@@ -58,12 +58,15 @@ class Runner:
     Args:
         root: the folder that holds the run's state.
         only: names of parts; everything for None.
+
+    After `up`, `parts` holds what was started, by name.
     """
 
     def __init__(self, root: Path, only: Iterable[str] | None = None) -> None:
         self.state = State.at(root)
         self.only = None if only is None else frozenset(only)
         self.supervisor = Supervisor(self.state)
+        self.parts: dict[str, Part] = {}
 
     def up(self, report: Report = lambda _part, _seconds: None) -> None:
         """Start every part as soon as those it needs work, and return when all do.
@@ -74,10 +77,13 @@ class Runner:
         if self.supervisor.alive():
             raise AlreadyUpError
         sweep(self.state)
+        self.state = self.state.create()
+        self.supervisor = Supervisor(self.state)
         ports = allocate(self.state, (*infra.PORTS, *PORTS))
         where = topology(self.state, ports)
         outside = (*infra.parts(self.state, ports, infra.Tools.fetch()), *pods.simulators(ports))
         chosen = select((*outside, *pods.pods(self.state, ports, where)), self.only)
+        self.parts = {part.name: part for part in chosen}
         addresses = {part.name: part.address for part in chosen}
         write_private(self.state.conf / "addresses.json", json.dumps(addresses, indent=2) + "\n")
         try:

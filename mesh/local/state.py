@@ -22,13 +22,15 @@ class State:
 
     @classmethod
     def at(cls, root: Path) -> "State":
-        """Return the state that lies in `root`, with all its folders."""
-        root = root.absolute()
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = cls(root, _run_folder(root))
-        for folder in (state.conf, state.data, state.log, state.secrets, state.traces):
+        """Return the state that lies in `root`, or would."""
+        return cls(root.resolve(), (root / "run").resolve())
+
+    def create(self) -> "State":
+        """Return the state with all its folders made."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.conf, self.data, self.log, self.secrets, self.traces):
             folder.mkdir(mode=0o700, exist_ok=True)
-        return state
+        return State(self.root, _run_folder(self.root))
 
     @property
     def conf(self) -> Path:

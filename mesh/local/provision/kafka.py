@@ -5,13 +5,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from mesh.local.estate import PARTITIONS
-from services.chassis import contract
 
 PATIENCE_S = 10.0
 
 
 def provision(bootstrap: str) -> None:
     """Make every topic that is not there yet. Raises KafkaException when one cannot be made."""
+    from services.chassis import contract  # noqa: PLC0415 - loads every contract, and only this step needs them
+
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     wanted = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in contract.topics()]
     made = client.create_topics(wanted, operation_timeout=PATIENCE_S) if wanted else {}
