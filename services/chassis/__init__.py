@@ -6,7 +6,7 @@ Once per event, once per request, deadlines, validation, traces, redaction and g
 
 from services.chassis.bell import Bell
 from services.chassis.call import Call
-from services.chassis.clock import Clock, system_clock
+from services.chassis.clock import Clock, system_clock, timestamp
 from services.chassis.database import Connection, Database
 from services.chassis.declare import Attempt, calls_out, on, relay
 from services.chassis.errors import (
@@ -30,6 +30,7 @@ from services.chassis.outward import Conclusion
 from services.chassis.rpc import mark
 from services.chassis.run import Chassis, Parts, run
 from services.chassis.settings import Settings
+from services.chassis.tell import tell
 from services.chassis.unit import Unit
 
 __all__ = [
@@ -67,4 +68,6 @@ __all__ = [
     "relay",
     "run",
     "system_clock",
+    "tell",
+    "timestamp",
 ]
