@@ -108,7 +108,8 @@ class Supervisor:
         environment = {**inherited, "LC_ALL": "C.UTF-8", MARK: str(self.state.root)}
         # It leaves our session: Ctrl-C is for the command line, which then stops the parts in order.
         command = (sys.executable, "-m", "supervisor.supervisord", "-c", str(conf))
-        subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL)
+        with (self.state.log / "supervisord.log").open("a") as log:
+            subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._answer()
 
     @retry(wait=wait_fixed(0.05), stop=stop_after_delay(10), retry=retry_if_exception_type(OSError), reraise=True)
