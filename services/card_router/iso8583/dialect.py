@@ -51,7 +51,7 @@ class Encodings:
     digits: Digits = Digits.TEXT
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dialect:
     """One acquirer's ISO 8583.
 
@@ -79,3 +79,6 @@ class Dialect:
     def response(self, code: str) -> ResponseCode:
         """Return what DE39 `code` means here; a code that is not listed is a decline, never an approval."""
         return self.responses.get(code, UNKNOWN)
+
+    def __repr__(self) -> str:
+        return f"Dialect({self.name})"

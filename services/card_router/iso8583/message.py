@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.card_router.iso8583.elements import ELEMENTS
+from services.card_router.iso8583.errors import MessageError
 from services.card_router.iso8583.masking import mask
 
 _FUNCTION = 2
@@ -38,7 +39,9 @@ class Message:
 
     @property
     def answer_mti(self) -> str:
-        """The type that answers this request or advice, for its repeat too: 0100 -> 0110, 0421 -> 0430."""
+        """The type that answers this request, advice or repeat: 0100 -> 0110, 0421 -> 0430; else MessageError."""
+        if self.mti[_FUNCTION] not in _ANSWERED_BY:
+            raise MessageError("mti", _FUNCTION, "nothing answers a message of this function")
         return f"{self.mti[:_FUNCTION]}{_ANSWERED_BY[self.mti[_FUNCTION]]}0"
 
     def masked(self) -> dict[str, str]:

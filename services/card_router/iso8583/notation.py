@@ -17,7 +17,7 @@ _ALPHABETS = {
     "n": "[0-9]*",
     "an": "[A-Za-z0-9]*",
     "ans": "[ -~]*",
-    "b": "(?:[0-9A-Fa-f]{2})*",
+    "b": "[0-9A-Fa-f]*",
     "x+n": "(?:[CD][0-9]*)?",
     # Track 2 is digits, the separator (= or D) and, in some readers' output, the end sentinel's F.
     "z": "[0-9=DF]*",
@@ -51,6 +51,8 @@ class Notation:
         good_chars = end.end() if end else 0
         if good_chars < len(value):
             return good_chars, f"not in the character class {self.alphabet}"
+        if self.is_binary and len(value) % 2:
+            return len(value) - 1, "half a byte"
         return self._date_flaw(value)
 
     def _date_flaw(self, value: str) -> tuple[int, str] | None:

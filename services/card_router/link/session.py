@@ -1,0 +1,195 @@
+"""One TCP connection to an acquirer: one reader, many requests in flight."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+import structlog
+
+from services.card_router.iso8583 import (
+    Dialect,
+    FrameError,
+    Message,
+    MessageError,
+    NetworkCode,
+    decode,
+    encode,
+    network_answer,
+)
+from services.card_router.link.errors import NotSent, OutcomeUnknown, Unknown, Unsent
+from services.card_router.link.pending import Pending
+
+log = structlog.get_logger()
+
+_FAREWELL_S = 0.5
+_ANSWERED_HERE = frozenset({NetworkCode.ECHO, NetworkCode.CUTOVER})
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """Bytes that are no message of the dialect. They may hold card data, so their repr holds none of them."""
+
+    raw: bytes = field(repr=False)
+    error: MessageError
+
+
+Unmatched = Message | Garbled
+"""What was received and is nobody's answer: a late answer, a host's own request, or bytes nobody can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an acquirer listens; with a context, over TLS."""
+
+    host: str
+    port: int
+    ssl_context: ssl.SSLContext | None = None
+
+
+class Session:
+    """A connection from its handshake to its loss. It is not reused."""
+
+    def __init__(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        dialect: Dialect,
+        on_unmatched: Callable[[Unmatched], None],
+        write_buffer_bytes: int,
+    ) -> None:
+        self._reader, self._writer = streams
+        self._dialect = dialect
+        self._on_unmatched = on_unmatched
+        self._write_buffer_bytes = write_buffer_bytes
+        self._loop = asyncio.get_running_loop()
+        self._lost = asyncio.Event()
+        self._reading = asyncio.create_task(self._read())
+        self.pending = Pending(dialect)
+        self.heard_at = self._loop.time()
+
+    @classmethod
+    async def open(
+        cls,
+        address: Address,
+        dialect: Dialect,
+        on_unmatched: Callable[[Unmatched], None],
+        *,
+        timeout_s: float,
+        write_buffer_bytes: int,
+    ) -> Self:
+        """Connect; OSError or TimeoutError when that fails."""
+        async with asyncio.timeout(timeout_s):
+            streams = await asyncio.open_connection(address.host, address.port, ssl=address.ssl_context)
+        return cls(streams, dialect, on_unmatched, write_buffer_bytes)
+
+    async def exchange(self, request: Message, timeout_s: float) -> Message:
+        """Send a request and return its answer.
+
+        Raises MessageError or NotSent when nothing was sent, OutcomeUnknown when something was and no good answer came.
+        """
+        frame = self._dialect.framing.frame(encode(request, self._dialect))
+        self._check_writable()
+        with self.pending.expect(request) as answer:
+            self._writer.write(frame)
+            return await self._answered(answer, timeout_s)
+
+    async def lost_within(self, timeout_s: float) -> bool:
+        """Wait for the end of the connection; False when it outlasts timeout_s."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._lost.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be sent or received any more."""
+        return self._lost.is_set()
+
+    def quiet_for_s(self) -> float:
+        """Return how long ago the last byte came."""
+        return self._loop.time() - self.heard_at
+
+    async def close(self, reason: Unknown) -> None:
+        """End the connection; whatever is in flight is told `reason`."""
+        self._lose(reason)
+        self._reading.cancel()
+        await asyncio.wait({self._reading})
+        # A peer that reads nothing would hold the socket open for as long as bytes wait for it.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._writer.wait_closed()
+        self._writer.transport.abort()
+
+    async def _answered(self, answer: asyncio.Future[Message], timeout_s: float) -> Message:
+        try:
+            # Unlike a cancelling timeout, this cannot throw away an answer that comes at the very last moment.
+            done, _ = await asyncio.wait({answer}, timeout=timeout_s)
+        except asyncio.CancelledError:
+            # The caller gave up, the acquirer did not: an answer that was just matched is now a late one.
+            if answer.done() and answer.exception() is None:
+                self._hand_over(answer.result())
+            raise
+        if not done:
+            raise OutcomeUnknown(Unknown.TIMEOUT)
+        return answer.result()
+
+    def _check_writable(self) -> None:
+        if self.is_lost or self._writer.is_closing():
+            raise NotSent(Unsent.NOT_READY)
+        if self._writer.transport.get_write_buffer_size() > self._write_buffer_bytes:
+            raise NotSent(Unsent.CONGESTED)
+
+    async def _read(self) -> None:
+        framing = self._dialect.framing
+        try:
+            while True:
+                length = framing.length(await self._reader.readexactly(framing.prefix_bytes))
+                frame = await self._reader.readexactly(length)
+                self.heard_at = self._loop.time()
+                # A frame without content is a keep-alive.
+                if frame:
+                    self._receive(frame)
+        except (asyncio.IncompleteReadError, OSError, FrameError) as ended:
+            log.info("acquirer connection ended", acquirer=self._dialect.name, cause=type(ended).__name__)
+        finally:
+            self._lose(Unknown.CONNECTION_LOST)
+
+    def _receive(self, frame: bytes) -> None:
+        try:
+            message = decode(frame, self._dialect)
+        except MessageError as error:
+            self._receive_garbled(Garbled(frame, error))
+            return
+        if message.is_answer:
+            if not self.pending.settle(message):
+                self._hand_over(message)
+        else:
+            self._receive_request(message)
+
+    def _receive_garbled(self, garbled: Garbled) -> None:
+        """An unreadable answer is worth knowing now, not at the timeout, if what could be read names its request."""
+        if garbled.error.read is not None:
+            self.pending.fail(garbled.error.read, Unknown.GARBLED)
+        self._hand_over(garbled)
+
+    def _receive_request(self, request: Message) -> None:
+        """A host's request is no answer, even with a STAN that waits for one."""
+        if request.mti == "0800" and request.get(70) in _ANSWERED_HERE:
+            self._writer.write(self._dialect.framing.frame(encode(network_answer(request), self._dialect)))
+        self._hand_over(request)
+
+    def _hand_over(self, unmatched: Unmatched) -> None:
+        try:
+            self._on_unmatched(unmatched)
+        except Exception:
+            # The handler's trouble must not stop the answers of others.
+            log.exception("the handler of unmatched messages failed", acquirer=self._dialect.name)
+
+    def _lose(self, reason: Unknown) -> None:
+        self._lost.set()
+        self.pending.fail_all(reason)
+        self._writer.close()
