@@ -1,0 +1,144 @@
+"""The edge's filters, in the order a request meets them. On the way out they run in the opposite order."""
+
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
+from envoy_data_plane.envoy.extensions.filters.http.grpc_json_transcoder import v3 as transcoder
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as manager
+from envoy_data_plane.envoy.type import v3 as kind
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+
+from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT
+from mesh.resources.http import http_filter
+from mesh.resources.typed import exact, header, milliseconds
+from mesh.topology import CHECK, Contracts, Issuer, Topology
+
+ISSUER: Final = "issuer"
+"""The cluster at which the token issuer's keys are read, and the name of its provider."""
+
+LARGEST_REQUEST_BYTES: Final = 64 << 10
+LARGEST_ANSWER_BYTES: Final = 4 << 20
+
+JWT_PAYLOAD: Final = "jwt_payload"
+"""The key under which the authorizer finds the verified claims in jwt_authn's metadata."""
+
+FORGED: Final = (
+    matcher.StringMatcher(prefix="x-florin-"),
+    matcher.StringMatcher(prefix="grpc-"),
+    matcher.StringMatcher(suffix="-bin"),
+)
+"""Headers that only the mesh may set, and those in which gRPC would see binary metadata."""
+
+GRPC_ONLY: Final = (matcher.StringMatcher(prefix="grpc-"), matcher.StringMatcher(suffix="-bin"))
+
+SAFETY: Final = {
+    "cache-control": "no-store",
+    "strict-transport-security": "max-age=31536000",
+    "x-content-type-options": "nosniff",
+}
+
+TOLD_TO_THE_AUTHORIZER: Final = ("content-type", "content-length", "x-request-id", "traceparent")
+
+
+def filters(topology: Topology) -> list[manager.HttpFilter]:
+    """Return the filters in front of the router."""
+    return [
+        headers(),
+        http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
+        http_filter(EXT_AUTHZ, authorization()),
+        http_filter("envoy.filters.http.grpc_json_transcoder", transcoding(topology.contracts)),
+    ]
+
+
+def headers() -> manager.HttpFilter:
+    """Return the filter that is first in and last out: it sees answers after the transcoder has read grpc-status."""
+    mutations = header_mutation.Mutations(
+        request_mutations=[_removed(name) for name in FORGED],
+        response_mutations=[
+            *(_removed(name) for name in GRPC_ONLY),
+            *(mutation.HeaderMutation(append=header(name, value)) for name, value in SAFETY.items()),
+        ],
+    )
+    return http_filter("envoy.filters.http.header_mutation", header_mutation.HeaderMutation(mutations=mutations))
+
+
+def tokens(issuer: Issuer) -> jwt_authn.JwtAuthentication:
+    """Return the check of access tokens: signature by the issuer's keys, issuer, expiry, audience where there is one.
+
+    The algorithm is the key's: a token signed by another, `none` included, finds no key. The token itself goes no
+    further; its claims do, as metadata.
+    """
+    provider = jwt_authn.JwtProvider(
+        issuer=issuer.issuer,
+        audiences=list(issuer.audiences),
+        require_expiration=True,
+        max_lifetime=timedelta(days=1),
+        clock_skew_seconds=10,
+        # Named, because the default also takes a token from the query string, where logs would see it.
+        from_headers=[jwt_authn.JwtHeader(name="Authorization", value_prefix="Bearer ")],
+        payload_in_metadata=JWT_PAYLOAD,
+        jwt_cache_config=jwt_authn.JwtCacheConfig(jwt_cache_size=1000),
+    )
+    _set_keys(provider, issuer)
+    return jwt_authn.JwtAuthentication(
+        providers={ISSUER: provider},
+        requirement_map={REQUIREMENT: jwt_authn.JwtRequirement(provider_name=ISSUER)},
+        strip_failure_response=True,
+    )
+
+
+def authorization() -> ext_authz.ExtAuthz:
+    """Return the question to the authorizer: the request with its body and the token's claims. No answer means no."""
+    return ext_authz.ExtAuthz(
+        transport_api_version=core.ApiVersion.V3,
+        grpc_service=core.GrpcService(
+            envoy_grpc=core.GrpcServiceEnvoyGrpc(cluster_name=CHECK.owner, authority=CHECK.owner),
+            timeout=milliseconds(CHECK.deadline_ms),
+        ),
+        with_request_body=ext_authz.BufferSettings(max_request_bytes=LARGEST_REQUEST_BYTES, pack_as_bytes=True),
+        status_on_error=kind.HttpStatus(code=kind.StatusCode.ServiceUnavailable),
+        metadata_context_namespaces=[JWT_AUTHN],
+        allowed_headers=matcher.ListStringMatcher(patterns=[exact(name) for name in TOLD_TO_THE_AUTHORIZER]),
+        validate_mutations=True,
+    )
+
+
+def transcoding(contracts: Contracts) -> transcoder.GrpcJsonTranscoder:
+    """Return the translation of REST and JSON to gRPC and back, by the contracts' own descriptors."""
+    return transcoder.GrpcJsonTranscoder(
+        proto_descriptor_bin=contracts.image,
+        services=sorted({method.service for method in contracts.public()}),
+        print_options=transcoder.GrpcJsonTranscoderPrintOptions(
+            preserve_proto_field_names=True, always_print_primitive_fields=True, stream_newline_delimited=True
+        ),
+        convert_grpc_status=True,
+        match_incoming_request_route=True,
+        request_validation_options=transcoder.GrpcJsonTranscoderRequestValidationOptions(
+            reject_unknown_method=True,
+            reject_unknown_query_parameters=True,
+            reject_binding_body_field_collisions=True,
+        ),
+        max_request_body_size=LARGEST_REQUEST_BYTES,
+        max_response_body_size=LARGEST_ANSWER_BYTES,
+    )
+
+
+def _removed(name: matcher.StringMatcher) -> mutation.HeaderMutation:
+    return mutation.HeaderMutation(remove_on_match=mutation.HeaderMutationRemoveOnMatch(key_matcher=name))
+
+
+def _set_keys(provider: jwt_authn.JwtProvider, issuer: Issuer) -> None:
+    if not urlsplit(issuer.jwks).scheme:
+        provider.local_jwks = core.DataSource(inline_string=issuer.jwks)
+        return
+    provider.remote_jwks = jwt_authn.RemoteJwks(
+        http_uri=core.HttpUri(uri=issuer.jwks, cluster=ISSUER, timeout=timedelta(seconds=3)),
+        cache_duration=timedelta(minutes=5),
+        async_fetch=jwt_authn.JwksAsyncFetch(fast_listener=True, failed_refetch_duration=timedelta(seconds=1)),
+    )

@@ -1,0 +1,162 @@
+"""The edge's routes: one for each REST form of a public rpc, and an answer for everything else.
+
+The transcoder keeps the route of the REST request, so what is asked of a token is decided once, by the path that came.
+A gRPC path has no route of its own and leads nowhere.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
+from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+from envoy_data_plane.google.protobuf import Any
+
+from mesh.resources import routing
+from mesh.resources.typed import OVERWRITE, exact, header, milliseconds, packed
+from mesh.topology import Binding, Contracts, Method
+
+JWT_AUTHN: Final = "envoy.filters.http.jwt_authn"
+EXT_AUTHZ: Final = "envoy.filters.http.ext_authz"
+REQUIREMENT: Final = "token"
+
+RPC: Final = "rpc"
+BINDING: Final = "binding"
+"""The names under which the authorizer is told which rpc, and which of its REST forms, a request is for."""
+
+# The service answers at the contract's deadline; the edge cuts only what came to no answer at all.
+MARGIN_MS: Final = 500
+
+LARGEST_DOCUMENT_BYTES: Final = 1 << 20
+
+OPEN: Final[dict[str, Any]] = {
+    JWT_AUTHN: packed(jwt_authn.PerRouteConfig(disabled=True)),
+    EXT_AUTHZ: packed(ext_authz.ExtAuthzPerRoute(disabled=True)),
+}
+"""Asks nobody for a token."""
+
+SEGMENT: Final = re.compile(r"{[a-z0-9_.]+(?:=([^}]*))?}|([^{]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """One REST form of one public rpc."""
+
+    method: Method
+    binding: Binding
+    number: int
+
+    @property
+    def regex(self) -> str:
+        """The paths of this form, as a regular expression (RE2)."""
+        return path_regex(self.binding.template)
+
+
+def routes(contracts: Contracts, openapi: str) -> route.RouteConfiguration:
+    """Return all routes: documents, rpcs, then 405 for a known path and 404 for any other."""
+    forms = by_precision(public(contracts))
+    documents = [_document("/openapi.json", openapi), _document("/healthz", '{"status":"SERVING"}')]
+    host = route.VirtualHost(
+        name="edge",
+        domains=["*"],
+        routes=[*documents, *map(_rpc, forms), *_wrong_verbs(forms), _unknown()],
+        # An rpc's own credentials end here; the callee is told who calls by the authorizer's headers.
+        request_headers_to_remove=["cookie", "authorization"],
+    )
+    return route.RouteConfiguration(
+        name="edge", virtual_hosts=[host], max_direct_response_body_size_bytes=LARGEST_DOCUMENT_BYTES
+    )
+
+
+def public(contracts: Contracts) -> Iterator[Public]:
+    """Return every REST form of every public rpc."""
+    for method in contracts.public():
+        for number, binding in enumerate(method.bindings):
+            yield Public(method, binding, number)
+
+
+def by_precision(forms: Iterable[Public]) -> list[Public]:
+    """Return the forms so that a literal segment is tried before a variable, and a custom verb before none."""
+    return sorted(forms, key=lambda form: [_vague(segment) for segment in form.binding.template.split("/")])
+
+
+def path_regex(template: str) -> str:
+    """Return the regular expression of a path template (google.api.http): a variable is one segment unless it says."""
+    return "".join(_segment_regex(match) for match in SEGMENT.finditer(template))
+
+
+def _segment_regex(match: re.Match[str]) -> str:
+    pattern, literal = match.groups()
+    if literal is not None:
+        return re.escape(literal)
+    parts = (pattern or "*").split("/")
+    return "/".join({"*": "[^/]+", "**": ".+"}.get(part, re.escape(part)) for part in parts)
+
+
+def _vague(segment: str) -> tuple[bool, bool]:
+    return "{" in segment, not segment.partition("}")[2]
+
+
+def _rpc(form: Public) -> route.Route:
+    method = form.method
+    longest = milliseconds(method.deadline_ms + MARGIN_MS)
+    return route.Route(
+        name=method.name,
+        match=_match(form.regex, form.binding.verb),
+        route=route.RouteAction(
+            cluster=method.owner,
+            timeout=longest,
+            idle_timeout=longest,
+            retry_policy=routing.retries(method),
+        ),
+        request_headers_to_add=[routing.deadline(method, OVERWRITE)],
+        typed_per_filter_config=OPEN if method.signed_by_sender else _guarded(form),
+    )
+
+
+def _guarded(form: Public) -> dict[str, Any]:
+    told = {RPC: form.method.name, BINDING: str(form.number)}
+    settings = ext_authz.CheckSettings(context_extensions=told)
+    return {
+        JWT_AUTHN: packed(jwt_authn.PerRouteConfig(requirement_name=REQUIREMENT)),
+        EXT_AUTHZ: packed(ext_authz.ExtAuthzPerRoute(check_settings=settings)),
+    }
+
+
+def _wrong_verbs(forms: list[Public]) -> Iterator[route.Route]:
+    verbs: dict[str, set[str]] = {}
+    for form in forms:
+        verbs.setdefault(form.regex, set()).add(form.binding.verb)
+    for regex, taken in verbs.items():
+        yield route.Route(
+            name="method not allowed",
+            match=_match(regex),
+            direct_response=route.DirectResponseAction(status=405),
+            response_headers_to_add=[header("allow", ", ".join(sorted(taken)))],
+            typed_per_filter_config=OPEN,
+        )
+
+
+def _document(path: str, content: str) -> route.Route:
+    get = route.HeaderMatcher(name=":method", string_match=exact("GET"))
+    return route.Route(
+        name=path,
+        match=route.RouteMatch(path=path, headers=[get]),
+        direct_response=route.DirectResponseAction(status=200, body=core.DataSource(inline_string=content)),
+        typed_per_filter_config=OPEN,
+    )
+
+
+def _unknown() -> route.Route:
+    unknown = routing.refusal(404, "unknown")
+    unknown.typed_per_filter_config = OPEN
+    return unknown
+
+
+def _match(regex: str, verb: str | None = None) -> route.RouteMatch:
+    verbs = [route.HeaderMatcher(name=":method", string_match=exact(verb))] if verb else []
+    return route.RouteMatch(safe_regex=matcher.RegexMatcher(regex=regex), headers=verbs)
