@@ -48,7 +48,7 @@ class Bell:
                 del self._waiting[key]
 
     async def _listen(self, ready: asyncio.Event) -> None:
-        pauses = wait_exponential_jitter(initial=0.05, max=2)
+        pauses = wait_exponential_jitter(multiplier=0.05, max=2)
         async for attempt in AsyncRetrying(wait=pauses, retry=retry_if_exception_type(psycopg.Error)):
             with attempt:
                 await self._connected(ready)

@@ -26,7 +26,7 @@ from services.chassis.errors import Poison
 from services.chassis.outbox import Sender
 from services.chassis.progress import Progress
 
-_PAUSES = wait_exponential_jitter(initial=0.1, max=15)
+_PAUSES = wait_exponential_jitter(multiplier=0.1, max=15)
 BACKLOG_PAUSE_S = 0.01
 
 Deliver = Callable[[Delivered], Awaitable[None]]

@@ -5,17 +5,16 @@ sensitive is read from the descriptors.
 """
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-import florin
 from florin.options.v1 import options_pb2
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 from google.protobuf.message import Message
 
 DEAD_LETTERS = ".dead"
@@ -52,9 +51,10 @@ class MethodContract:
 @cache
 def files() -> tuple[FileDescriptor, ...]:
     """Return the descriptors of every contract, sorted by name."""
-    modules = pkgutil.walk_packages(florin.__path__, "florin.")
-    names = sorted(module.name for module in modules if module.name.endswith("_pb2"))
-    return tuple(importlib.import_module(name).DESCRIPTOR for name in names)
+    image = FileDescriptorSet.FromString(Path(options_pb2.__file__).parents[2].joinpath("florin.binpb").read_bytes())
+    names = sorted(file.name for file in image.file if file.name.startswith("florin/"))
+    modules = (name.removesuffix(".proto").replace("/", ".") + "_pb2" for name in names)
+    return tuple(importlib.import_module(module).DESCRIPTOR for module in modules)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""What tests share: the real parts, tables in text, and the proof that a handler acts once."""
