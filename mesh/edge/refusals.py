@@ -1,4 +1,4 @@
-"""What the edge itself answers, whichever filter said no, by HTTP status. The authorizer's own answers pass unchanged."""
+"""What the edge itself answers, whichever filter said no. The authorizer's own answers go out unchanged."""
 
 from typing import Final
 

@@ -3,7 +3,6 @@
 The same resources are what a control plane serves; only where a secret comes from differs.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,7 +45,7 @@ def watched_file(folder: Path, name: str) -> tls.SdsSecretConfig:
 
 
 def secret_file(name: str, identities: Path) -> str:
-    """Return the file that names where a secret's certificate, key or bundle lies in the folder of identities."""
+    """Return the file that says where a secret's certificate and key, or bundle, lie in the folder of identities."""
     secret = _trust(identities) if name == TRUST else _certificate(name, identities / name)
     return DiscoveryResponse(version_info="1", type_url=SECRET_TYPE, resources=[packed(secret)]).to_json(indent=1)
 
@@ -67,20 +66,6 @@ def bootstrap_file(resources: Resources) -> str:
 def secret_names(identity: str, *others: str) -> tuple[str, ...]:
     """Return the secrets an Envoy of this identity needs."""
     return (identity, TRUST, *others)
-
-
-def write(resources: Iterable[Resources], folder: Path, identities: Path) -> dict[str, Path]:
-    """Write each Envoy's files into `folder/<node>/` and return the path of each bootstrap by node."""
-    return {one.node: _written(one, folder / one.node, identities) for one in resources}
-
-
-def _written(resources: Resources, folder: Path, identities: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in resources.secrets:
-        (folder / f"{name}.json").write_text(secret_file(name, identities))
-    path = folder / "envoy.json"
-    path.write_text(bootstrap_file(resources))
-    return path
 
 
 def _certificate(name: str, folder: Path) -> tls.Secret:
