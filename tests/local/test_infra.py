@@ -53,7 +53,7 @@ def client(runner: Runner, name: str = "demo-client") -> dict[str, str]:
     return dict(json.loads((runner.state.secrets / f"{name}.json").read_text()))
 
 
-def token(access: dict[str, str], scope: str, http: Any = httpx) -> httpx.Response:
+def token(access: dict[str, str], scope: str, http: Any = httpx) -> Any:
     form = {"grant_type": "client_credentials", "scope": scope}
     return http.post(access["token_endpoint"], data=form, auth=(access["client_id"], access["client_secret"]))
 

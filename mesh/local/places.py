@@ -1,0 +1,64 @@
+"""Where each process of this machine's gateway is, and what each service stands on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mesh.local.state import State
+from mesh.topology import SERVICES, Place
+
+HOST = "127.0.0.1"
+REGION_NUMBER = 1
+REPLICA_NUMBER = 1
+
+# Simulators of the world outside.
+SIMULATORS = ("acquirer", "upi_psp", "model")
+
+# What each service stands on, by the names of parts. It is told their addresses and no others.
+STANDS_ON: Mapping[str, frozenset[str]] = {
+    "payments": frozenset({"kafka", "postgres", "redis"}),
+    "orchestrator": frozenset({"kafka", "postgres"}),
+    "tokenization": frozenset({"kafka", "dynamodb", "redis", "aws"}),
+    "risk": frozenset({"kafka", "postgres", "redis", "model"}),
+    "resolver": frozenset({"kafka", "dynamodb"}),
+    "card_router": frozenset({"kafka", "postgres", "dynamodb", "redis", "acquirer"}),
+    "upi": frozenset({"kafka", "postgres", "upi_psp"}),
+    "merchants": frozenset({"kafka", "dynamodb"}),
+    "authorizer": frozenset({"redis", "dynamodb"}),
+}
+
+# One port for every sidecar: pods differ by address, as on Kubernetes.
+PORTS = ("mesh", "edge", *SIMULATORS)
+
+
+def sidecar(name: str) -> str:
+    """Return the name of a service's sidecar, or of the operator's."""
+    return f"{name}.sidecar"
+
+
+def pods(state: State, ports: Mapping[str, int]) -> dict[str, Place]:
+    """Return the place of every service: its sidecar listens at 127.region.service.replica."""
+    return {
+        name: Place(
+            address=f"127.{REGION_NUMBER}.{number}.{REPLICA_NUMBER}",
+            port=ports["mesh"],
+            service=state.socket(name),
+            mesh=mesh(state, name),
+            admin=admin(state, name),
+        )
+        for number, name in enumerate(SERVICES, start=1)
+    }
+
+
+def mesh(state: State, name: str) -> Path:
+    """Return the socket at which a service, or the operator, calls the others."""
+    return state.socket(f"{name}.mesh")
+
+
+def admin(state: State, node: str) -> Path:
+    """Return the socket of an Envoy's admin interface."""
+    return state.socket(f"{node}.admin")
+
+
+def bootstrap(state: State, node: str) -> Path:
+    """Return the file that an Envoy is configured by."""
+    return state.conf / "envoy" / node / "envoy.json"
