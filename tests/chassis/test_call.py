@@ -1,0 +1,163 @@
+"""The gate every call passes, and the rpc around a plain method, over a real channel."""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from florin.merchants.v1.merchant_service_pb2 import (
+    ApiClient,
+    GetApiClientRequest,
+    GetApiClientResponse,
+    GetMerchantRequest,
+    GetMerchantResponse,
+    PutApiClientRequest,
+    PutApiClientResponse,
+    PutMerchantRequest,
+    PutMerchantResponse,
+)
+from florin.merchants.v1.merchant_service_pb2_grpc import MerchantServiceStub
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from services.chassis import Call, NotFound, contract
+from services.chassis.call import admitted
+from services.chassis.errors import PermissionDenied, Unauthenticated
+from services.chassis.rpc import service_handlers
+
+SPIFFE = "spiffe://florin.internal/"
+EDGE = {"x-florin-caller": f"{SPIFFE}edge", "x-florin-tenant": "mer_demo", "x-florin-scopes": "payments.read"}
+GET = contract.methods()["/florin.payments.v1.PaymentService/GetPayment"]
+CALLBACK = contract.methods()["/florin.upi.v1.UpiService/ReceiveCallback"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "refused"),
+    [
+        ({}, PermissionDenied),
+        ({"x-florin-caller": "edge"} | EDGE, None),
+        (EDGE, None),
+        (EDGE | {"x-florin-caller": f"{SPIFFE}risk"}, PermissionDenied),
+        (EDGE | {"x-florin-caller": "spiffe://elsewhere/edge"}, PermissionDenied),
+        (EDGE | {"x-florin-tenant": ""}, Unauthenticated),
+        (EDGE | {"x-florin-scopes": "payments.write"}, PermissionDenied),
+        (EDGE | {"x-florin-scopes": "payments.reader"}, PermissionDenied),
+        (EDGE | {"x-florin-scopes": "payments.write payments.read"}, None),
+    ],
+)
+def test_who_is_let_in(metadata: dict[str, str], refused: type[Exception] | None) -> None:
+    if refused is None:
+        assert admitted(GET, metadata, None, "").tenant == "mer_demo"
+        return
+    with pytest.raises(refused):
+        admitted(GET, metadata, None, "")
+
+
+def test_a_signed_callback_needs_no_tenant() -> None:
+    assert admitted(CALLBACK, {"x-florin-caller": f"{SPIFFE}edge"}, None, "").tenant == ""
+
+
+@pytest.mark.parametrize(("own_s", "most_s"), [(None, 5.0), (60.0, 5.0), (1.0, 1.0), (0.0, 0.0)])
+def test_the_shorter_deadline_wins_less_a_margin(own_s: float | None, most_s: float) -> None:
+    remaining_s = admitted(GET, EDGE, own_s, "").remaining_s()
+
+    assert most_s * 0.9 <= remaining_s + 0.01
+    assert remaining_s <= most_s
+
+
+@pytest.mark.parametrize(
+    ("header", "field", "key"),
+    [
+        ("", "", ""),
+        ("abc", "", "abc"),
+        ('"abc"', "", "abc"),
+        ("", "field", "field"),
+        ("abc", "field", "abc"),
+    ],
+)
+def test_the_key_of_a_request(header: str, field: str, key: str) -> None:
+    assert key == admitted(GET, EDGE | {"idempotency-key": header}, None, field).request_key
+
+
+class Clients:
+    """Answers, refuses and breaks."""
+
+    def GetApiClient(self, request: GetApiClientRequest, call: Call) -> GetApiClientResponse:
+        if request.client_id == "unknown":
+            raise NotFound("CLIENT_NOT_FOUND", "there is no such client")
+        if request.client_id == "broken":
+            raise ValueError("4111111111111111 is a secret")
+        return GetApiClientResponse(api_client=ApiClient(client_id=request.client_id, merchant_id=call.caller))
+
+    def GetMerchant(self, request: GetMerchantRequest, call: Call) -> GetMerchantResponse:
+        raise NotImplementedError
+
+    def PutMerchant(self, request: PutMerchantRequest, call: Call) -> PutMerchantResponse:
+        raise NotImplementedError
+
+    def PutApiClient(self, request: PutApiClientRequest, call: Call) -> PutApiClientResponse:
+        raise NotImplementedError
+
+
+@pytest.fixture(scope="module")
+def grpc_add_to_server() -> Callable[[Clients, grpc.Server], None]:
+    def add(servicer: Clients, server: grpc.Server) -> None:
+        server.add_generic_rpc_handlers((service_handlers("florin.merchants.v1.MerchantService", servicer, None),))
+
+    return add
+
+
+@pytest.fixture(scope="module")
+def grpc_servicer() -> Clients:
+    return Clients()
+
+
+@pytest.fixture(scope="module")
+def grpc_addr(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A socket of ours: the plugin's own way of finding a port leaves one open."""
+    return f"unix:{tmp_path_factory.mktemp('rpc')}/rpc.sock"
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls(grpc_channel: grpc.Channel) -> type[MerchantServiceStub]:
+    return MerchantServiceStub
+
+
+AS_AUTHORIZER = (("x-florin-caller", f"{SPIFFE}authorizer"),)
+
+
+def test_a_plain_method_answers(grpc_stub: Any) -> None:
+    answer = grpc_stub.GetApiClient(GetApiClientRequest(client_id="c"), metadata=AS_AUTHORIZER)
+
+    assert answer.api_client.merchant_id == "authorizer"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "metadata", "code", "reason"),
+    [
+        ("unknown", AS_AUTHORIZER, grpc.StatusCode.NOT_FOUND, "CLIENT_NOT_FOUND"),
+        ("broken", AS_AUTHORIZER, grpc.StatusCode.INTERNAL, "INTERNAL"),
+        ("", AS_AUTHORIZER, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
+        ("c", (), grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED"),
+    ],
+)
+def test_every_no_has_the_one_shape(
+    grpc_stub: Any, client_id: str, metadata: Any, code: grpc.StatusCode, reason: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        grpc_stub.GetApiClient(GetApiClientRequest(client_id=client_id), metadata=metadata)
+
+    status: Status = rpc_status.from_call(refused.value)
+    info, bad = ErrorInfo(), BadRequest()
+    assert status.details[0].Unpack(info)
+    assert (code, reason, "florin") == (refused.value.code(), info.reason, info.domain)
+    assert "4111" not in str(status)
+    if reason == "INVALID_FIELD":
+        assert status.details[1].Unpack(bad)
+        assert [violation.field for violation in bad.field_violations] == ["client_id"]
+
+
+def test_a_servicer_that_lacks_a_method_is_refused_at_start() -> None:
+    with pytest.raises(TypeError, match="lacks"):
+        service_handlers("florin.merchants.v1.MerchantService", object(), None)
