@@ -7,23 +7,20 @@ from urllib.parse import urlsplit
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
-from envoy_data_plane.envoy.extensions.filters.http.grpc_json_transcoder import v3 as transcoder
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as manager
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
-from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT
-from mesh.resources.http import http_filter
+from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, UNWRAPPED
+from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
+from mesh.resources.http import asked_for, http_filter
 from mesh.resources.typed import exact, header, milliseconds
-from mesh.topology import CHECK, Contracts, Issuer, Topology
+from mesh.topology import CHECK, Issuer, Topology
 
 ISSUER: Final = "issuer"
 """The cluster at which the token issuer's keys are read, and the name of its provider."""
-
-LARGEST_REQUEST_BYTES: Final = 64 << 10
-LARGEST_ANSWER_BYTES: Final = 4 << 20
 
 JWT_PAYLOAD: Final = "jwt_payload"
 """The key under which the authorizer finds the verified claims in jwt_authn's metadata."""
@@ -52,6 +49,7 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
         headers(),
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
+        asked_for(UNWRAPPED, unwrapping()),
         http_filter("envoy.filters.http.grpc_json_transcoder", transcoding(topology.contracts)),
     ]
 
@@ -106,26 +104,6 @@ def authorization() -> ext_authz.ExtAuthz:
         metadata_context_namespaces=[JWT_AUTHN],
         allowed_headers=matcher.ListStringMatcher(patterns=[exact(name) for name in TOLD_TO_THE_AUTHORIZER]),
         validate_mutations=True,
-    )
-
-
-def transcoding(contracts: Contracts) -> transcoder.GrpcJsonTranscoder:
-    """Return the translation of REST and JSON to gRPC and back, by the contracts' own descriptors."""
-    return transcoder.GrpcJsonTranscoder(
-        proto_descriptor_bin=contracts.image,
-        services=sorted({method.service for method in contracts.public()}),
-        print_options=transcoder.GrpcJsonTranscoderPrintOptions(
-            preserve_proto_field_names=True, always_print_primitive_fields=True, stream_newline_delimited=True
-        ),
-        convert_grpc_status=True,
-        match_incoming_request_route=True,
-        request_validation_options=transcoder.GrpcJsonTranscoderRequestValidationOptions(
-            reject_unknown_method=True,
-            reject_unknown_query_parameters=True,
-            reject_binding_body_field_collisions=True,
-        ),
-        max_request_body_size=LARGEST_REQUEST_BYTES,
-        max_response_body_size=LARGEST_ANSWER_BYTES,
     )
 
 

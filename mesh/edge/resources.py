@@ -14,9 +14,10 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections import v3 as connections
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap import v3 as fixed_heap
 
-from mesh.edge.filters import ISSUER, LARGEST_REQUEST_BYTES, filters
+from mesh.edge.filters import ISSUER, filters
 from mesh.edge.refusals import PASSED_THROUGH, REFUSALS
 from mesh.edge.routes import routes
+from mesh.edge.transcoding import LARGEST_REQUEST_BYTES
 from mesh.resources import clusters, http, tls
 from mesh.resources.bootstrap import Resources, secret_names
 from mesh.resources.refusals import as_json

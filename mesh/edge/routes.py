@@ -13,15 +13,18 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
+from mesh.edge.transcoding import unwrapped
 from mesh.resources import routing
 from mesh.resources.typed import OVERWRITE, exact, header, milliseconds, packed
 from mesh.topology import Binding, Contracts, Method
 
 JWT_AUTHN: Final = "envoy.filters.http.jwt_authn"
 EXT_AUTHZ: Final = "envoy.filters.http.ext_authz"
+UNWRAPPED: Final = "envoy.filters.http.lua"
 REQUIREMENT: Final = "token"
 
 RPC: Final = "rpc"
@@ -49,6 +52,7 @@ class Public:
     method: Method
     binding: Binding
     number: int
+    unwrapped: LuaPerRoute | None
 
     @property
     def regex(self) -> str:
@@ -76,7 +80,7 @@ def public(contracts: Contracts) -> Iterator[Public]:
     """Return every REST form of every public rpc."""
     for method in contracts.public():
         for number, binding in enumerate(method.bindings):
-            yield Public(method, binding, number)
+            yield Public(method, binding, number, unwrapped(contracts, method, binding))
 
 
 def by_precision(forms: Iterable[Public]) -> list[Public]:
@@ -114,8 +118,14 @@ def _rpc(form: Public) -> route.Route:
             retry_policy=routing.retries(method),
         ),
         request_headers_to_add=[routing.deadline(method, OVERWRITE)],
-        typed_per_filter_config=OPEN if method.signed_by_sender else _guarded(form),
+        typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(form)) | _shaped(form),
     )
+
+
+def _shaped(form: Public) -> dict[str, Any]:
+    if form.unwrapped is None:
+        return {}
+    return {UNWRAPPED: packed(route.FilterConfig(config=packed(form.unwrapped)))}
 
 
 def _guarded(form: Public) -> dict[str, Any]:

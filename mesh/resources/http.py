@@ -106,6 +106,11 @@ def http_filter(name: str, configuration: betterproto2.Message) -> manager.HttpF
     return manager.HttpFilter(name=name, typed_config=packed(configuration))
 
 
+def asked_for(name: str, configuration: betterproto2.Message) -> manager.HttpFilter:
+    """Return a filter that runs only on the routes that ask for it."""
+    return manager.HttpFilter(name=name, typed_config=packed(configuration), disabled=True)
+
+
 def network_filter(configuration: manager.HttpConnectionManager) -> listener.Filter:
     """Return a connection manager as the network filter it is."""
     return listener.Filter(name="envoy.filters.network.http_connection_manager", typed_config=packed(configuration))
