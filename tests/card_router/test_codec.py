@@ -30,7 +30,7 @@ EBCDIC = Dialect("ebcdic", encodings=Encodings(charset=Charset.EBCDIC))
 CALENDAR = {"YY": (0, 99), "MM": (1, 12), "DD": (1, 28), "hh": (0, 23), "mm": (0, 59), "ss": (0, 59)}
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 DIGITS = "0123456789"
-LETTERS = "ABCXYZabcxyz"
+LETTERS = "ABCXYZabcxyz "
 ALPHABETS = {"n": DIGITS, "a": LETTERS, "an": DIGITS + LETTERS, "ans": PRINTABLE, "z": "0123456789=D"}
 
 # From the specification's examples and from the README of pyiso8583 and the tests of moov-io/iso8583.

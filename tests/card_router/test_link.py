@@ -174,15 +174,16 @@ async def test_three_missed_echoes_end_the_connection() -> None:
 
 async def test_one_answered_echo_starts_the_count_anew() -> None:
     async with Peer() as peer:
-        del peer.network_answers["301"]
         async with link_to(peer, ECHOING):
-            await peer.next_network("301")
-            await peer.next_network("301")
-            peer.network_answers["301"] = "00"
-            for _ in range(4):
+            for _ in range(2):
+                del peer.network_answers["301"]
                 await peer.next_network("301")
+                await peer.next_network("301")
+                peer.network_answers["301"] = "00"
+                await peer.next_network("301")
+            await peer.next_network("301")
 
-            assert len(peer.connected_at) == 1
+        assert len(peer.connected_at) == 1
 
 
 async def test_requests_in_flight_when_echoes_go_missing_are_told() -> None:

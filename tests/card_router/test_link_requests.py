@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.card_router.iso8583 import BigEndianLength, Dialect, Message, MessageError, repeat
+from services.card_router.iso8583 import BigEndianLength, Dialect, Message, MessageError, decode, repeat
 from services.card_router.link import (
     AcquirerLink,
     Address,
@@ -190,6 +190,20 @@ async def test_an_answer_to_a_caller_who_left_is_handed_over() -> None:
         await asyncio.wait({asking})
         pair.peer.send(answer_to(request, "0110"))
         await eventually(lambda: len(pair.unmatched) == 1)
+
+
+async def test_an_answer_is_not_lost_when_its_caller_leaves_in_the_same_turn() -> None:
+    async with a_pair() as pair:
+        asking = pair.ask(an_authorization())
+        request = await pair.peer.next_request()
+        session = pair.link._session
+        assert session is not None
+        session.pending.settle(decode(answer_to(request, "0110"), DIALECT))
+        asking.cancel()
+        await asyncio.wait({asking})
+
+    assert asking.cancelled()
+    assert len(pair.unmatched) == 1
 
 
 async def test_a_host_request_with_the_same_stan_is_no_answer() -> None:

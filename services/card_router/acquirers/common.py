@@ -12,9 +12,9 @@ _NETWORK = frozenset({7, 11, 70})
 REQUIRED: Mapping[str, frozenset[int]] = MappingProxyType(
     {
         "0100": _PAYMENT,
-        "0110": _ANSWER | {4, 37},
+        "0110": _ANSWER,
         "0200": _PAYMENT,
-        "0210": _ANSWER | {4, 37},
+        "0210": _ANSWER,
         "0220": _CAPTURE,
         "0221": _CAPTURE,
         "0230": _ANSWER,

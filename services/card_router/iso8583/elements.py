@@ -76,7 +76,7 @@ ELEMENTS: Mapping[int, Element] = MappingProxyType(
         35: Element("track 2 data", "z..37"),
         36: Element("track 3 data", "z...104"),
         37: _shown("retrieval reference number", "an 12"),
-        38: _shown("authorization identification response", "ans 6"),
+        38: _shown("authorization identification response", "an 6"),
         39: _shown("response code", "an 2"),
         40: _shown("service restriction code", "an 3"),
         41: _shown("card acceptor terminal identification", "ans 8"),

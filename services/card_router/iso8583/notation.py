@@ -13,9 +13,10 @@ from functools import cache
 _NOTATION = re.compile(r"(?P<alphabet>[abnsxz+]+)(?P<dots>\.{2,3}| )(?P<length>[0-9]+)")
 _DATE = re.compile(r"(?:YY|MM|DD|hh|mm|ss)+")
 _ALPHABETS = {
-    "a": "[A-Za-z]*",
+    # The blank is one of the letters: the standard fills fixed elements up with it.
+    "a": "[A-Za-z ]*",
     "n": "[0-9]*",
-    "an": "[A-Za-z0-9]*",
+    "an": "[A-Za-z0-9 ]*",
     "ans": "[ -~]*",
     "b": "[0-9A-Fa-f]*",
     "x+n": "(?:[CD][0-9]*)?",
