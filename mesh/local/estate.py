@@ -35,6 +35,9 @@ TABLES = {
     "florin-routing": "acquirer_rule",
 }
 
+# The attribute that says when a row of a table is deleted by itself, in epoch seconds.
+EXPIRIES = {"florin-vault-keys": "delete_after"}
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

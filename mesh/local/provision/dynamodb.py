@@ -2,7 +2,7 @@
 
 import boto3
 
-from mesh.local.estate import CREDENTIALS, REGION, TABLES
+from mesh.local.estate import CREDENTIALS, EXPIRIES, REGION, TABLES
 
 
 def provision(endpoint: str) -> None:
@@ -16,4 +16,9 @@ def provision(endpoint: str) -> None:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                 BillingMode="PAY_PER_REQUEST",
+            )
+    for table, attribute in EXPIRIES.items():
+        if client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
+            client.update_time_to_live(
+                TableName=table, TimeToLiveSpecification={"AttributeName": attribute, "Enabled": True}
             )

@@ -1,0 +1,1 @@
+"""The vault: the one service that keeps card numbers."""
