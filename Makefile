@@ -1,0 +1,54 @@
+# `make` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help run test check gen breaking up down clean bench
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+BASE ?= $(shell git rev-parse --verify --quiet main || echo HEAD)
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
+
+.venv/ready: requirements/bootstrap.txt requirements/lock.txt pyproject.toml gen/pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/lock.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e gen -e .
+	@touch $@
+
+run: .venv/ready ## Bring the whole gateway up on this machine, make a card and a UPI payment, show them hop by hop
+	@$(BIN)/florin run
+
+up: .venv/ready ## Bring the gateway up and stay until Ctrl-C
+	@$(BIN)/florin up
+
+down: .venv/ready ## Stop the gateway
+	@$(BIN)/florin down
+
+test: .venv/ready check ## Check everything, then run every test on real parts
+	$(BIN)/python -m pytest
+
+check: .venv/ready ## Lint, types, contracts, structure, and the tests that need no parts; under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mesh.contracts.generate --check
+	$(BIN)/python -m mesh.contracts.generate --breaking $(BASE)
+	$(BIN)/python -m pytest -q -m "not real and not journey"
+
+gen: .venv/ready ## Write gen/ anew from proto/
+	$(BIN)/python -m mesh.contracts.generate
+
+breaking: .venv/ready ## Compare the contracts with those on main
+	$(BIN)/python -m mesh.contracts.generate --breaking $(BASE)
+
+bench: .venv/ready ## Measure one payment's way through the gateway that is up
+	$(BIN)/florin bench latency
+
+clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout
+	@if [ -x $(BIN)/florin ]; then $(BIN)/florin down; fi
+	rm -rf .florin .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name '*.egg-info' -prune -exec rm -rf {} +
