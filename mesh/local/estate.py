@@ -76,5 +76,6 @@ class Client:
 CLIENTS = (
     Client("demo-client", ("payments.read", "payments.write")),
     Client("second-client", ("payments.read", "payments.write")),
+    Client("broker-client", ("payments.read", "payments.write")),
     Client("read-only-client", ("payments.read",)),
 )

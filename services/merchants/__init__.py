@@ -1,0 +1,1 @@
+"""Merchants, and the API clients that act for them."""
