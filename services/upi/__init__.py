@@ -1,0 +1,1 @@
+"""The UPI orchestrator: links and QR codes for payers, orders at a PSP, its callbacks, questions when it is silent."""

@@ -1,0 +1,63 @@
+"""The UPI orchestrator's process."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from services.chassis import Chassis, Parts, Settings, run
+from services.upi.handlers import UpiHandlers
+from services.upi.psps import PSPS
+from services.upi.psps.order_api import OrderApi
+from services.upi.service import UpiService
+from services.upi.sweep import Sweeper
+
+CONNECT_S = 2.0
+
+
+class UpiSettings(Settings):
+    """The UPI orchestrator's own settings."""
+
+    psp: str = "banyan"
+    """The PSP that new payments go to."""
+    psp_url: str
+    """Where its API is, `https://host:port`."""
+    psp_ca: Path | None = None
+    """The authority that its certificate is checked with; the system's without it."""
+    psp_timeout_s: float = 5.0
+    """How long one answer may take."""
+    psp_budget_s: float = 10.0
+    """How long an order is tried to be registered."""
+    intent_ttl_s: float = 300.0
+    """How long a payment stays payable."""
+    sweep_s: float = 1.0
+    """How often it is looked for orders that are to be asked about."""
+
+
+@asynccontextmanager
+async def compose(chassis: Chassis[UpiSettings]) -> AsyncIterator[Parts]:
+    """One PSP, asked and listened to."""
+    settings, particulars = chassis.settings, PSPS[chassis.settings.psp]
+    timeout = httpx.Timeout(settings.psp_timeout_s, connect=min(CONNECT_S, settings.psp_timeout_s))
+    trusted = ssl.create_default_context(cafile=settings.psp_ca)
+    async with httpx.AsyncClient(base_url=settings.psp_url, timeout=timeout, verify=trusted) as client:
+        keys = (chassis.secret(particulars.key_secret), chassis.secret(particulars.webhook_secret))
+        psp = OrderApi(particulars, client, *keys)
+        psps = {psp.name: psp}
+        sweeper = Sweeper(chassis.database, chassis.outbox, psps, chassis.clock)
+        async with sweeper.running(settings.sweep_s):
+            yield Parts(
+                servicers={
+                    "florin.upi.v1.UpiService": UpiService(chassis.database, chassis.outbox, psps, chassis.clock)
+                },
+                hearers=[
+                    UpiHandlers(chassis.database, psp, timedelta(seconds=settings.intent_ttl_s), settings.psp_budget_s)
+                ],
+            )
+
+
+if __name__ == "__main__":
+    run("upi", UpiSettings, compose)

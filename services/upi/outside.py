@@ -1,0 +1,101 @@
+"""The port to a PSP, and how an order gets there: asked again while nobody answers, never placed twice on a guess."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from florin.common.v1.decline_pb2 import RETRY_ADVICE_LATER, Decline
+from florin.common.v1.instrument_pb2 import UpiFlow
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from services.upi.domain import Callback, Report
+
+REFUSED = Decline(reason="psp_refused", message="The PSP did not take the order.", advice=RETRY_ADVICE_LATER)
+UNREACHABLE = Decline(
+    reason="psp_unreachable",
+    message="The PSP could not be reached; nothing was asked of the payer.",
+    advice=RETRY_ADVICE_LATER,
+)
+_PAUSES = wait_exponential_jitter(initial=0.1, max=2)
+
+
+class Unanswered(Exception):  # noqa: N818 - it names what happened
+    """The PSP gave no answer that can be read."""
+
+
+class NotSent(Unanswered):
+    """The request surely never reached the PSP."""
+
+
+class Silent(Unanswered):
+    """The request may have reached the PSP; what became of it is not known."""
+
+
+class OrderRefused(Exception):  # noqa: N818 - an answer, not an error
+    """The PSP answered that it does not take the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a PSP is asked to have paid. `tr` is its key: the same order again is the same order."""
+
+    tr: str
+    amount_minor: int
+    payee_vpa: str
+    payee_name: str
+    mcc: str
+    note: str
+    expires_at: datetime
+    flow: UpiFlow.ValueType
+    payer_vpa: str
+
+
+class Psp(Protocol):
+    """A payment service provider. Its methods raise Unanswered when it does not answer."""
+
+    name: str
+    """As in the path of its callbacks."""
+    prefix: str
+    """The three letters at NPCI that its transaction ids begin with."""
+
+    async def place(self, order: Order) -> Report:
+        """Register an order and return where it stands. Raises OrderRefused."""
+
+    async def find(self, tr: str) -> Report | None:
+        """Return where an order stands, or None when the PSP knows none of that reference."""
+
+    def heard(self, headers: Mapping[str, str], body: bytes) -> Callback:
+        """Return what a callback says, its signature checked. Raises Unauthenticated and InvalidArgument."""
+
+
+async def register(psp: Psp, order: Order, *, resumed: bool, budget_s: float) -> Report:
+    """Have an order registered and return where it stands, trying for `budget_s` seconds.
+
+    Raises OrderRefused when the PSP says no, NotSent when surely no try reached it, Silent when one may have. With
+    `resumed` an earlier try, whose end is unknown, may have reached it too.
+    """
+    registration = _Registration(psp, order, uncertain=resumed)
+    retrying = AsyncRetrying(
+        stop=stop_after_delay(budget_s), wait=_PAUSES, retry=retry_if_exception_type(Unanswered), reraise=True
+    )
+    return await retrying(registration.once)
+
+
+class _Registration:
+    """The tries to place one order. Once one of them may have arrived, the next enquires before it places."""
+
+    def __init__(self, psp: Psp, order: Order, *, uncertain: bool) -> None:
+        self._psp, self._order, self._uncertain = psp, order, uncertain
+
+    async def once(self) -> Report:
+        try:
+            known = await self._psp.find(self._order.tr) if self._uncertain else None
+            return known or await self._psp.place(self._order)
+        except NotSent as unsent:
+            if self._uncertain:
+                raise Silent from unsent
+            raise
+        except Silent:
+            self._uncertain = True
+            raise
