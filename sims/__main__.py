@@ -2,9 +2,10 @@
 
 import sys
 
-from sims.acquirer.outcomes import Table
+from sims.acquirer.outcomes import Table as Cards
+from sims.upi_psp.outcomes import Table as Payers
 
-TABLES = {"acquirer": Table.load().markdown}
+TABLES = {"acquirer": Cards.load().markdown, "upi_psp": Payers.load().markdown}
 
 if __name__ == "__main__":
     sys.stdout.write("\n\n".join(table() for table in TABLES.values()) + "\n")
