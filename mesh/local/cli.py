@@ -1,23 +1,30 @@
 """`florin`: the gateway on this machine, from the command line."""
 
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mesh.local import downloads, screen
-from mesh.local.runner import AlreadyUpError, Runner, StartFailedError
+from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import REPOSITORY
+from mesh.topology import SERVICES
+
+if TYPE_CHECKING:
+    from mesh.local.runner import Runner
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
-STATE = REPOSITORY / ".florin"
+# Another folder is another gateway: its own ports, its own data.
+STATE = Path(os.environ.get("FLORIN_STATE", REPOSITORY / ".florin"))
 WATCH_S = 0.5
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @app.command()
@@ -27,9 +34,11 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything works.")] = False,
 ) -> None:
     """Start everything, in order, and stay until Ctrl-C; then stop everything again."""
+    from mesh.local.runner import Runner  # noqa: PLC0415 - loads every part's client; the other commands need none
+
     runner = Runner(STATE, only and only.split(","))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for interruption in INTERRUPTIONS:
+        signal.signal(interruption, _interrupt)
     try:
         _start(runner)
         if detach:
@@ -38,14 +47,14 @@ def up(
             time.sleep(WATCH_S)
     except KeyboardInterrupt:
         screen.say("stopping")
-        _stop(runner)
+        runner.down()
     else:
         screen.say("The supervisor has ended: stopping what it left behind.")
-        _stop(runner)
+        runner.down()
         raise typer.Exit(1)
 
 
-def _start(runner: Runner) -> None:
+def _start(runner: "Runner") -> None:
     """Bring the run up, showing each part as it comes. Exits with 1 and the part's last words when one does not."""
     started = time.monotonic()
     try:
@@ -53,33 +62,35 @@ def _start(runner: Runner) -> None:
     except AlreadyUpError:
         screen.say("Florin is up already: see `florin status`, stop it with `florin down`.")
         raise typer.Exit from None
+    except ValueError as mistake:
+        raise typer.BadParameter(str(mistake)) from None
     except StartFailedError as failure:
         screen.failed(failure)
         raise typer.Exit(1) from None
     screen.all_up(runner, time.monotonic() - started)
 
 
-def _stop(runner: Runner) -> None:
-    """Bring the run down; a second Ctrl-C does not interrupt that."""
-    for interruption in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+def _interrupt(_number: int, _frame: object) -> None:
+    """Be interrupted once; stopping is not to be cut short by a second Ctrl-C."""
+    for interruption in INTERRUPTIONS:
         signal.signal(interruption, signal.SIG_IGN)
-    runner.down()
+    raise KeyboardInterrupt
 
 
 @app.command()
 def down() -> None:
     """Stop everything, and whatever an earlier run left behind."""
-    _stop(Runner(STATE))
+    Run(STATE).down()
 
 
 @app.command()
 def status() -> None:
     """Show every part: its state, process, age, memory and address."""
-    runner = Runner(STATE)
-    if not runner.supervisor.alive():
+    run = Run(STATE)
+    if not run.supervisor.alive():
         screen.say("Florin is down: start it with `florin up`.")
         raise typer.Exit(1)
-    screen.status(runner)
+    screen.status(run)
 
 
 @app.command()
@@ -87,7 +98,7 @@ def logs(
     service: str, *, follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing what it says.")] = False
 ) -> None:
     """Show what a part has said."""
-    log = Runner(STATE).state.log / f"{service}.log"
+    log = Run(STATE).state.log / f"{service}.log"
     if not log.exists():
         raise typer.BadParameter(f"nothing of that name has run; there are {', '.join(_logs(log.parent))}")
     subprocess.run(("tail", "-n", "100", *(["-F"] if follow else []), log), check=False)
@@ -101,7 +112,9 @@ def _logs(folder: Path) -> list[str]:
 @app.command()
 def env(service: str) -> None:
     """Print the environment that a service is started with: eval "$(florin env payments)"."""
-    for name, value in Runner(STATE).environment(service).items():
+    if service not in SERVICES:
+        raise typer.BadParameter(f"no service is called {service}; there are {', '.join(SERVICES)}")
+    for name, value in Run(STATE).environment(service).items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from mesh.local import infra
+from mesh.local import endpoints
 from mesh.local.estate import CREDENTIALS, REGION
 from mesh.local.places import HOST, STANDS_ON, mesh
 from mesh.local.state import State
@@ -28,13 +28,13 @@ def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
 
 def _database(state: State, ports: Ports, service: str) -> dict[str, str]:
     """Its own role, its own database."""
-    return {"FLORIN_DATABASE": infra.postgres_dsn(state, ports, service)}
+    return {"FLORIN_DATABASE": endpoints.postgres(state, ports, service)}
 
 
-def _aws(**endpoints: str) -> dict[str, str]:
+def _aws(**urls: str) -> dict[str, str]:
     """What boto3 reads by itself; it must not find the user's own profile."""
     return {
-        **{f"AWS_ENDPOINT_URL_{service}": url for service, url in endpoints.items()},
+        **{f"AWS_ENDPOINT_URL_{service}": url for service, url in urls.items()},
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": CREDENTIALS["aws_access_key_id"],
@@ -44,7 +44,7 @@ def _aws(**endpoints: str) -> dict[str, str]:
 
 
 def _keys_and_users(_state: State, ports: Ports, _service: str) -> dict[str, str]:
-    url = infra.aws_endpoint(ports)
+    url = endpoints.aws(ports)
     return _aws(KMS=url, COGNITO_IDENTITY_PROVIDER=url, SECRETS_MANAGER=url)
 
 
@@ -53,10 +53,10 @@ def _simulator(name: str) -> Callable[[State, Ports, str], dict[str, str]]:
 
 
 TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
-    "kafka": lambda _state, ports, _service: {"FLORIN_KAFKA": infra.kafka_bootstrap(ports)},
+    "kafka": lambda _state, ports, _service: {"FLORIN_KAFKA": endpoints.kafka(ports)},
     "postgres": _database,
-    "redis": lambda state, ports, _service: {"FLORIN_REDIS": infra.redis_url(state, ports)},
-    "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=infra.dynamodb_endpoint(ports)),
+    "redis": lambda state, ports, _service: {"FLORIN_REDIS": endpoints.redis(state, ports)},
+    "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=endpoints.dynamodb(ports)),
     "aws": _keys_and_users,
     "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://{HOST}:{ports['model']}"),
     "acquirer": _simulator("acquirer"),

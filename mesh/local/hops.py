@@ -25,9 +25,8 @@ def spans(traces: Path) -> list[Span]:
     """Return every span in a folder of traces; a line that is still being written is left for next time."""
     found: list[Span] = []
     for path in sorted(traces.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                found.append(json.loads(line))
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        found.extend(json.loads(line) for line in lines if line.endswith("\n"))
     return found
 
 

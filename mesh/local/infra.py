@@ -14,7 +14,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from mesh.local import downloads, health
+from mesh.local import downloads, endpoints, health
 from mesh.local.estate import REGION
 from mesh.local.parts import Part
 from mesh.local.places import HOST
@@ -53,32 +53,6 @@ def parts(state: State, ports: Mapping[str, int], tools: Tools) -> tuple[Part, .
     )
 
 
-def kafka_bootstrap(ports: Mapping[str, int]) -> str:
-    """Return Kafka's bootstrap servers."""
-    return f"{HOST}:{ports['kafka']}"
-
-
-def redis_url(state: State, ports: Mapping[str, int]) -> str:
-    """Return the URL of Redis, with its password."""
-    return f"redis://:{state.secret('redis')}@{HOST}:{ports['redis']}/0"
-
-
-def postgres_dsn(state: State, ports: Mapping[str, int], role: str) -> str:
-    """Return the DSN of `role` to the database of the same name."""
-    password = state.secret(f"database-{role}")
-    return f"postgresql://{role}:{password}@{HOST}:{ports['postgres']}/{role}"
-
-
-def dynamodb_endpoint(ports: Mapping[str, int]) -> str:
-    """Return the URL of DynamoDB."""
-    return f"http://{HOST}:{ports['dynamodb']}"
-
-
-def aws_endpoint(ports: Mapping[str, int]) -> str:
-    """Return the URL of the AWS emulator: KMS, Cognito, Secrets Manager."""
-    return f"http://{HOST}:{ports['aws']}"
-
-
 def _kafka(state: State, ports: Mapping[str, int], jars: Path) -> Part:
     """One broker that is its own controller (KRaft)."""
     data, conf = state.data / "kafka", state.conf / "kafka.properties"
@@ -88,7 +62,7 @@ def _kafka(state: State, ports: Mapping[str, int], jars: Path) -> Part:
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{controller}",
-        "listeners": f"PLAINTEXT://{kafka_bootstrap(ports)},CONTROLLER://{controller}",
+        "listeners": f"PLAINTEXT://{endpoints.kafka(ports)},CONTROLLER://{controller}",
         "controller.listener.names": "CONTROLLER",
         "log.dirs": data,
         # A topic nobody declared is a mistake.
@@ -119,11 +93,11 @@ def _kafka(state: State, ports: Mapping[str, int], jars: Path) -> Part:
     return Part(
         name="kafka",
         command=(*java, "-Xmx384m", "kafka.Kafka", str(conf)),
-        check=partial(health.kafka, kafka_bootstrap(ports)),
-        address=kafka_bootstrap(ports),
+        check=partial(health.kafka, endpoints.kafka(ports)),
+        address=endpoints.kafka(ports),
         files={conf: _properties(properties)},
         prepare=format_storage,
-        provision=partial(kafka.provision, kafka_bootstrap(ports)),
+        provision=partial(kafka.provision, endpoints.kafka(ports)),
     )
 
 
@@ -196,7 +170,7 @@ def _redis(state: State, ports: Mapping[str, int]) -> Part:
     return Part(
         name="redis",
         command=(str(Path(sys.executable).with_name("redis-server")), str(conf)),
-        check=partial(health.redis_server, redis_url(state, ports)),
+        check=partial(health.redis_server, endpoints.redis(state, ports)),
         address=f"{HOST}:{ports['redis']}",
         files={conf: "".join(f"{name} {value}\n" for name, value in directives.items())},
     )
@@ -210,10 +184,10 @@ def _dynamodb(state: State, ports: Mapping[str, int], jars: Path) -> Part:
     return Part(
         name="dynamodb",
         command=(*java, "LoopbackDynamoDb", *options),
-        check=partial(health.http, dynamodb_endpoint(ports)),
-        address=dynamodb_endpoint(ports),
+        check=partial(health.http, endpoints.dynamodb(ports)),
+        address=endpoints.dynamodb(ports),
         prepare=lambda: data.mkdir(mode=0o700, exist_ok=True),
-        provision=partial(dynamodb.provision, dynamodb_endpoint(ports)),
+        provision=partial(dynamodb.provision, endpoints.dynamodb(ports)),
     )
 
 
@@ -223,8 +197,8 @@ def _aws(state: State, ports: Mapping[str, int], python: Path) -> Part:
     return Part(
         name="aws",
         command=(str(python), "-P", str(DURABLE_AWS)),
-        check=partial(health.http, f"{aws_endpoint(ports)}/_ministack/ready"),
-        address=aws_endpoint(ports),
+        check=partial(health.http, f"{endpoints.aws(ports)}/_ministack/ready"),
+        address=endpoints.aws(ports),
         environment={
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(ports["aws"]),
@@ -239,7 +213,7 @@ def _aws(state: State, ports: Mapping[str, int], python: Path) -> Part:
             "LOG_LEVEL": "WARNING",
         },
         prepare=lambda: data.mkdir(mode=0o700, exist_ok=True),
-        provision=partial(aws.provision, aws_endpoint(ports), state),
+        provision=partial(aws.provision, endpoints.aws(ports), state),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -27,7 +27,7 @@ class Merchant:
         )
         self.http = httpx.Client(base_url=runner.addresses()["edge"], verify=trusted, timeout=TIMEOUT_S, http2=False)
 
-    def __enter__(self) -> "Merchant":
+    def __enter__(self) -> Self:
         self.http.headers["authorization"] = f"Bearer {self.token()}"
         return self
 

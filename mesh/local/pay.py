@@ -13,7 +13,7 @@ from rich.table import Table
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mesh.local import hops, merchant
-from mesh.local.merchant import Answer, Merchant, RefusedError
+from mesh.local.merchant import Answer, Merchant
 from mesh.local.runner import Runner
 from mesh.local.screen import console, say
 
@@ -36,7 +36,7 @@ def card(
 ) -> None:
     """A card payment: authorized and captured in one step, or one after the other."""
     runner: Runner = ctx.obj
-    with _merchant(runner) as shop:
+    with merchant_of(runner) as shop:
         started = time.perf_counter()
         payment = shop.create(merchant.card(number, amount_minor, currency, manual=manual), _key())
         _tell(payment, started)
@@ -55,7 +55,7 @@ def upi(
 ) -> None:
     """A UPI payment: a QR code, a payer who scans it, the PSP's callback."""
     runner: Runner = ctx.obj
-    with _merchant(runner) as shop:
+    with merchant_of(runner) as shop:
         started = time.perf_counter()
         payment = shop.create(merchant.upi(amount_minor), _key())
         _tell(payment, started)
@@ -105,7 +105,8 @@ def _complete(found: list[hops.Span]) -> bool:
     return any(f"hear payment.{status.lower()}" in heard for status in ENDED) and any("/" in name for name in heard)
 
 
-def _merchant(runner: Runner) -> Merchant:
+def merchant_of(runner: Runner) -> Merchant:
+    """Return the demo merchant's server. Exits with 1 when the gateway is down."""
     if not runner.supervisor.alive():
         say("Florin is down: start it with `florin up`.")
         raise typer.Exit(1)
@@ -130,6 +131,3 @@ def _tell(payment: Answer, started: float) -> None:
 
 def _key() -> str:
     return str(uuid.uuid4())
-
-
-__all__ = ["RefusedError", "pay", "show", "trace"]

@@ -53,6 +53,7 @@ def _service(name: str, place: Place, surroundings: Mapping[str, str]) -> Part:
         # The sidecar first: a service may have to call another before it serves.
         needs=places.STANDS_ON[name] | {places.sidecar(name)},
         environment=surroundings,
+        prepare=partial(Path(surroundings["FLORIN_SECRETS"]).mkdir, mode=0o700, exist_ok=True),
     )
 
 

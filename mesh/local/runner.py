@@ -1,16 +1,13 @@
-"""Brings one run of the gateway up and down, in the order its parts need each other."""
+"""Brings one run of the gateway up, in the order its parts need each other."""
 
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 from threading import Event
-from xmlrpc.client import Fault
 
-import psutil
 from tenacity import (
     Retrying,
     retry_if_not_exception_type,
@@ -19,39 +16,21 @@ from tenacity import (
     wait_fixed,
 )
 
-from mesh.local import environment, infra, places, pods
+from mesh.local import infra, places, pods
 from mesh.local.parts import Part, select
-from mesh.local.ports import allocate, recorded
-from mesh.local.state import State, write_private
+from mesh.local.ports import allocate
+from mesh.local.run import AlreadyUpError, Run, StartFailedError
+from mesh.local.state import write_private
 from mesh.local.supervise import Supervisor, sweep
 
-TAIL_LINES = 15
 PATIENCE_S = 60
 RUNNING = frozenset({"STARTING", "RUNNING"})
 
 Report = Callable[[Part, float], None]
 
 
-class AlreadyUpError(Exception):
-    """The run is up."""
-
-
-class StartFailedError(Exception):
-    """A part did not come up.
-
-    Args:
-        part: its name.
-        reason: why, in a sentence.
-        log: the last lines it wrote.
-    """
-
-    def __init__(self, part: str, reason: str, log: str) -> None:
-        super().__init__(f"{part}: {reason}")
-        self.part, self.reason, self.log = part, reason, log
-
-
-class Runner:
-    """One run of the gateway, or of some of its parts with what they need.
+class Runner(Run):
+    """A run that can be started: the whole gateway, or some of its parts with what they need.
 
     Args:
         root: the folder that holds the run's state.
@@ -61,9 +40,8 @@ class Runner:
     """
 
     def __init__(self, root: Path, only: Iterable[str] | None = None) -> None:
-        self.state = State.at(root)
+        super().__init__(root)
         self.only = None if only is None else frozenset(only)
-        self.supervisor = Supervisor(self.state)
         self.parts: dict[str, Part] = {}
 
     def up(self, report: Report = lambda _part, _seconds: None) -> None:
@@ -92,29 +70,6 @@ class Runner:
         except BaseException:
             self.down()
             raise
-
-    def down(self) -> None:
-        """Stop every part, dependents first, and leave no process behind, even where stopping fails midway."""
-        try:
-            with suppress(OSError, Fault, psutil.Error):
-                self.supervisor.shutdown()
-        finally:
-            sweep(self.state)
-            self.state.forget_sockets()
-
-    def addresses(self) -> dict[str, str]:
-        """Return where each part of the last start listens."""
-        return dict(json.loads((self.state.conf / "addresses.json").read_text()))
-
-    def environment(self, service: str) -> dict[str, str]:
-        """Return the environment that `service` is started with, for somebody who runs it by hand."""
-        return environment.of_service(self.state, recorded(self.state), service)
-
-    def tail(self, name: str) -> str:
-        """Return the last lines of a part's log."""
-        path = self.state.log / f"{name}.log"
-        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
-        return "\n".join(lines[-TAIL_LINES:])
 
     def _configure(self, ports: Mapping[str, int]) -> None:
         """Compile the mesh. Only now is it known whose tokens the edge takes."""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mesh.local.parts import Part
-from mesh.local.runner import Runner, StartFailedError
+from mesh.local.run import Run, StartFailedError
 from mesh.local.supervise import marked, resident_bytes
 
 MIB = 1024 * 1024
@@ -21,12 +21,12 @@ def say(sentence: str) -> None:
 
 def came_up(part: Part, seconds: float) -> None:
     """Say that a part works."""
-    console.print(f"[green]up[/]  {part.name:24} {seconds:5.1f} s  {part.address}")
+    console.print(f"[green]up[/]  {part.name:24} {seconds:5.1f} s  {part.address}", soft_wrap=True)
 
 
-def all_up(runner: Runner, seconds: float) -> None:
+def all_up(run: Run, seconds: float) -> None:
     """Say that everything works, how long that took and what it weighs."""
-    total = resident_bytes(marked(runner.state)) / MIB
+    total = resident_bytes(marked(run.state)) / MIB
     console.print(f"[bold green]Florin is up[/] after {seconds:.1f} s, {total:,.0f} MiB resident")
 
 
@@ -34,15 +34,14 @@ def failed(failure: StartFailedError) -> None:
     """Say which part did not come up, why, and what it said last."""
     console.print(f"[bold red]{failure.part} did not come up[/]")
     say(failure.reason)
-    console.rule("the end of its log", style="red")
-    say(failure.log)
+    say(f"\nThe end of its log:\n{failure.log}")
 
 
-def status(runner: Runner) -> None:
+def status(run: Run) -> None:
     """Show one line per part."""
     table = Table("part", "state", "pid", "uptime", "resident", "address", box=None)
-    addresses = runner.addresses()
-    for process in runner.supervisor.processes():
+    addresses = run.addresses()
+    for process in run.supervisor.processes():
         table.add_row(
             process.name,
             process.state.lower(),

@@ -23,7 +23,8 @@ from joserfc.jwk import KeySet
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from mesh.local.estate import CREDENTIALS, DATABASES, KEYS, REGION, TABLES
-from mesh.local.runner import AlreadyUpError, Runner, StartFailedError
+from mesh.local.run import AlreadyUpError, StartFailedError
+from mesh.local.runner import Runner
 from mesh.local.supervise import marked
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
