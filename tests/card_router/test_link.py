@@ -227,8 +227,9 @@ async def test_requests_in_flight_finish_while_closing() -> None:
         asking = asyncio.create_task(link.request(an_authorization(), timeout_s=5))
         request = await peer.next_request()
         closing = asyncio.create_task(link.close())
-        await asyncio.sleep(0)
+        await asyncio.wait({closing}, timeout=0.05)
 
+        assert not [frame for frame in peer.frames if frame.endswith(b"002")]
         with pytest.raises(NotSent) as refused:
             await link.request(an_authorization(), timeout_s=1)
         assert refused.value.reason is Unsent.CLOSING
