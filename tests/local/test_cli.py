@@ -1,6 +1,7 @@
 """The command as a person uses it, on the lightest part; whatever interrupts it, nothing stays behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,10 @@ class Florin:
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen((*FLORIN, *words), env=self.environment, text=True, stdout=subprocess.PIPE)
+
+    def is_up(self) -> bool:
+        """Whether the status shows a live redis; the supervisor calls it starting for its first second."""
+        return bool(re.search(r"redis\s+(starting|running)\s+\d+", self("status").stdout))
 
     def left_behind(self) -> list[psutil.Process]:
         return marked(self.run.state)
@@ -84,9 +89,7 @@ def test_a_detached_start_is_told_of_stopped_and_started_again(florin: Florin) -
     again = florin("up", "--only", "redis")
     assert "up already" in again.stdout
     assert again.returncode == 0
-    status = florin("status").stdout
-    assert "redis" in status
-    assert "running" in status
+    assert florin.is_up()
     assert "Redis" in florin("logs", "redis").stdout
     assert florin("down").returncode == 0
     assert florin.left_behind() == []
@@ -98,7 +101,7 @@ def test_what_a_killed_command_started_is_found_by_the_next(florin: Florin) -> N
     with florin.start("up", "--only", "redis") as up:
         read_until(up, "Florin is up")
         up.kill()
-    assert "redis" in florin("status").stdout
+    assert florin.is_up()
     assert florin("down").returncode == 0
     assert florin.left_behind() == []
 
@@ -119,14 +122,14 @@ def test_two_gateways_run_side_by_side(florin: Florin, tmp_path: Path) -> None:
         assert florin.run.addresses() != other.run.addresses()
     finally:
         other("down")
-    assert "running" in florin("status").stdout
+    assert florin.is_up()
 
 
 def test_a_gateway_runs_from_a_path_too_long_for_sockets(tmp_path: Path) -> None:
     florin = Florin(tmp_path.joinpath(*["deeper"] * 20))
     try:
         assert florin("up", "--only", "redis", "--detach").returncode == 0
-        assert "running" in florin("status").stdout
+        assert florin.is_up()
     finally:
         florin("down")
     assert florin.left_behind() == []
