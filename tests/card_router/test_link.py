@@ -1,7 +1,6 @@
 """The link's life: connecting, signing on, echoing, losing the connection, closing."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -15,48 +14,26 @@ from services.card_router.link import (
     NotSent,
     OutcomeUnknown,
     Unknown,
-    Unmatched,
     Unsent,
 )
+from tests.card_router.pair import QUICK, eventually
 from tests.card_router.peer import Peer, answer_to
 from tests.card_router.samples import DIALECT, an_authorization
 
-QUICK = LinkSettings(
-    connect_timeout_s=1,
-    network_timeout_s=0.5,
-    echo_interval_s=30,
-    first_pause_s=0.01,
-    longest_pause_s=0.05,
-    stable_after_s=0,
-    drain_timeout_s=5,
-)
 ECHOING = LinkSettings(
     network_timeout_s=0.05, echo_interval_s=0.05, first_pause_s=0.01, longest_pause_s=0.05, stable_after_s=0
 )
 
 
-def nobody_else(unmatched: Unmatched) -> None:
-    raise AssertionError(f"unexpected: {unmatched!r}")
-
-
-def link_to(
-    peer: Peer, settings: LinkSettings = QUICK, on_unmatched: Callable[[Unmatched], None] = nobody_else
-) -> AcquirerLink:
-    return AcquirerLink(DIALECT, Address("127.0.0.1", peer.port), settings, on_unmatched=on_unmatched)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait for something the other side does in its own time."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - a socket's other end has no event to wait for
-            await asyncio.sleep(0.002)
+def link_to(peer: Peer, settings: LinkSettings = QUICK) -> AcquirerLink:
+    return AcquirerLink(DIALECT, Address("127.0.0.1", peer.port), settings, on_unmatched=print)
 
 
 async def test_the_first_message_is_the_sign_on() -> None:
     trace = Trace.first("000001", datetime(2026, 11, 24, 5, 30, tzinfo=UTC))
     async with Peer() as peer:
         address = Address("127.0.0.1", peer.port)
-        async with AcquirerLink(DIALECT, address, QUICK, on_unmatched=nobody_else, next_trace=lambda: trace) as link:
+        async with AcquirerLink(DIALECT, address, QUICK, on_unmatched=print, next_trace=lambda: trace) as link:
             assert link.ready
             assert peer.frames == [b"0800822000000000000004000000000000001124053000000001001"]
 
@@ -212,7 +189,7 @@ async def test_leaving_does_not_depend_on_the_sign_off_being_answered() -> None:
 
 
 async def test_closing_an_unopened_link_is_fine() -> None:
-    link = AcquirerLink(DIALECT, Address("127.0.0.1", 1), QUICK, on_unmatched=nobody_else)
+    link = AcquirerLink(DIALECT, Address("127.0.0.1", 1), QUICK, on_unmatched=print)
 
     await link.close()
     await link.close()

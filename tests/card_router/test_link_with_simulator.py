@@ -37,8 +37,8 @@ from services.card_router.link import (
     Unmatched,
 )
 from sims.journal import read_journal
+from tests.card_router.pair import eventually
 from tests.card_router.samples import DIALECT, PAYMENT, a_trace
-from tests.card_router.test_link import eventually
 
 SETTINGS = LinkSettings(first_pause_s=0.02, longest_pause_s=0.2, stable_after_s=0.2)
 
