@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
-from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, UNWRAPPED
+from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, TRANSCODER, UNWRAPPED
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
 from mesh.resources.http import asked_for, http_filter
 from mesh.resources.typed import exact, header, milliseconds
@@ -27,12 +27,18 @@ JWT_PAYLOAD: Final = "jwt_payload"
 
 FORGED: Final = (
     matcher.StringMatcher(prefix="x-florin-"),
+    matcher.StringMatcher(prefix="x-envoy-"),
     matcher.StringMatcher(prefix="grpc-"),
     matcher.StringMatcher(suffix="-bin"),
 )
 """Headers that only the mesh may set, and those in which gRPC would see binary metadata."""
 
-GRPC_ONLY: Final = (matcher.StringMatcher(prefix="grpc-"), matcher.StringMatcher(suffix="-bin"))
+INSIDE_ONLY: Final = (
+    matcher.StringMatcher(prefix="x-envoy-"),
+    matcher.StringMatcher(prefix="grpc-"),
+    matcher.StringMatcher(suffix="-bin"),
+)
+"""Headers of an answer that say how the mesh works."""
 
 SAFETY: Final = {
     "cache-control": "no-store",
@@ -50,7 +56,7 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
         asked_for(UNWRAPPED, unwrapping()),
-        http_filter("envoy.filters.http.grpc_json_transcoder", transcoding(topology.contracts)),
+        http_filter(TRANSCODER, transcoding(topology.contracts)),
     ]
 
 
@@ -59,7 +65,7 @@ def headers() -> manager.HttpFilter:
     mutations = header_mutation.Mutations(
         request_mutations=[_removed(name) for name in FORGED],
         response_mutations=[
-            *(_removed(name) for name in GRPC_ONLY),
+            *(_removed(name) for name in INSIDE_ONLY),
             *(mutation.HeaderMutation(append=header(name, value)) for name, value in SAFETY.items()),
         ],
     )

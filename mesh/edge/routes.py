@@ -24,6 +24,7 @@ from mesh.topology import Binding, Contracts, Method
 
 JWT_AUTHN: Final = "envoy.filters.http.jwt_authn"
 EXT_AUTHZ: Final = "envoy.filters.http.ext_authz"
+TRANSCODER: Final = "envoy.filters.http.grpc_json_transcoder"
 UNWRAPPED: Final = "envoy.filters.http.lua"
 REQUIREMENT: Final = "token"
 
@@ -36,11 +37,13 @@ MARGIN_MS: Final = 500
 
 LARGEST_DOCUMENT_BYTES: Final = 1 << 20
 
-OPEN: Final[dict[str, Any]] = {
-    JWT_AUTHN: packed(jwt_authn.PerRouteConfig(disabled=True)),
-    EXT_AUTHZ: packed(ext_authz.ExtAuthzPerRoute(disabled=True)),
-}
+OFF: Final = packed(route.FilterConfig(disabled=True))
+
+OPEN: Final[dict[str, Any]] = {JWT_AUTHN: OFF, EXT_AUTHZ: OFF}
 """Asks nobody for a token."""
+
+ANSWERED: Final[dict[str, Any]] = OPEN | {TRANSCODER: OFF}
+"""Is answered by the edge itself."""
 
 SEGMENT: Final = re.compile(r"{[a-z0-9_.]+(?:=([^}]*))?}|([^{]+)")
 
@@ -147,7 +150,7 @@ def _wrong_verbs(forms: list[Public]) -> Iterator[route.Route]:
             match=_match(regex),
             direct_response=route.DirectResponseAction(status=405),
             response_headers_to_add=[header("allow", ", ".join(sorted(taken)))],
-            typed_per_filter_config=OPEN,
+            typed_per_filter_config=ANSWERED,
         )
 
 
@@ -157,13 +160,13 @@ def _document(path: str, content: str) -> route.Route:
         name=path,
         match=route.RouteMatch(path=path, headers=[get]),
         direct_response=route.DirectResponseAction(status=200, body=core.DataSource(inline_string=content)),
-        typed_per_filter_config=OPEN,
+        typed_per_filter_config=ANSWERED,
     )
 
 
 def _unknown() -> route.Route:
     unknown = routing.refusal(404, "unknown")
-    unknown.typed_per_filter_config = OPEN
+    unknown.typed_per_filter_config = ANSWERED
     return unknown
 
 

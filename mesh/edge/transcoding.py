@@ -23,7 +23,7 @@ function envoy_on_response(handle)
   if handle:headers():get(":status") ~= "200" then return end
   local body = handle:body(true)
   local whole = body:getBytes(0, body:length())
-  local field = handle:filterContext()["response_body"]
+  local field = handle:filterContext():get("response_body")
   local content = whole == "{}" and "{}" or whole:match('^{"' .. field .. '":(.*)}$')
   if content then
     handle:headers():replace("content-length", tostring(body:setBytes(content)))

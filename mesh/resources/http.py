@@ -26,7 +26,7 @@ ACCESS: Final = {
     "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
     "flags": "%RESPONSE_FLAGS%",
     "duration_ms": "%DURATION%",
-    "callee_ms": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "callee_ms": "%RESPONSE_DURATION%",
     "received_bytes": "%BYTES_RECEIVED%",
     "sent_bytes": "%BYTES_SENT%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",

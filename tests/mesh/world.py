@@ -1,0 +1,146 @@
+"""A small mesh on this machine: compiled files, certificates, and Envoys that run while a test needs them."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import grpc
+import httpx
+
+from mesh.compile import resources
+from mesh.identity.store import ensure
+from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
+from mesh.resources.tls import PUBLIC, TRUST
+from mesh.topology import IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
+
+GENERATED = Path(__file__).parents[2] / "gen" / "florin"
+ENVOY = Path(sys.executable).with_name("envoy")
+HOST = "127.0.0.1"
+READY_S = 10.0
+
+
+@dataclass(frozen=True)
+class World:
+    """The topology, and the folders its files lie in."""
+
+    topology: Topology
+    root: Path
+
+    @property
+    def identities(self) -> Path:
+        return self.root / "id"
+
+    @property
+    def edge_url(self) -> str:
+        return f"https://{HOST}:{self.topology.edge.port}"
+
+    def bootstrap(self, node: str) -> Path:
+        return self.root / "conf" / f"{node}.json"
+
+    def log(self, node: str) -> str:
+        return (self.root / f"{node}.log").read_text()
+
+    def channel(self, caller: str, callee: str) -> grpc.Channel:
+        """A channel as a service opens one: to its own sidecar, naming the callee."""
+        place = self.topology.places.get(caller)
+        path = place.mesh if place else self.topology.operator_mesh
+        return grpc.insecure_channel(f"unix:{path}", options=[("grpc.default_authority", callee)])
+
+
+def contracts() -> Contracts:
+    return Contracts((GENERATED / "florin.binpb").read_bytes())
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def topology(root: Path, issuer: Issuer) -> Topology:
+    edge_port, *ports = free_ports(len(SERVICES) + 1)
+    places = {
+        name: Place(HOST, port, root / f"{name}.s", root / f"{name}.m", root / f"{name}.a")
+        for name, port in zip(SERVICES, ports, strict=True)
+    }
+    edge = EdgePlace(HOST, edge_port, root / "edge.a", issuer, (GENERATED / "openapi.json").read_text())
+    return Topology(contracts(), places, edge, root / "operator.m", root / "operator.a")
+
+
+@contextmanager
+def world(issuer: Issuer) -> Iterator[World]:
+    """Everything compiled and written, nothing started. The folder is short enough for Unix sockets."""
+    root = Path(tempfile.mkdtemp(prefix="mesh-"))
+    try:
+        made = World(topology(root, issuer), root)
+        ensure(made.identities, IDENTITIES, datetime.now(UTC))
+        write(made)
+        yield made
+    finally:
+        shutil.rmtree(root)
+
+
+def write(made: World) -> None:
+    secrets = made.root / "secrets"
+    secrets.mkdir()
+    (made.root / "conf").mkdir()
+    for name in (*IDENTITIES, TRUST, PUBLIC):
+        (secrets / f"{name}.json").write_text(secret_file(name, made.identities))
+    for one in resources(made.topology, partial(watched_file, secrets)):
+        made.bootstrap(one.node).write_text(bootstrap_file(one))
+
+
+@contextmanager
+def running(made: World, nodes: Iterable[str]) -> Iterator[None]:
+    """Run these Envoys. Each is started from this, the main thread: an Envoy ends with the thread that started it."""
+    with ExitStack() as stack:
+        processes = {node: stack.enter_context(_process(made, node)) for node in nodes}
+        for node, process in processes.items():
+            _await_ready(made, node, process)
+        yield
+
+
+@contextmanager
+def _process(made: World, node: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [ENVOY, "-c", made.bootstrap(node), "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
+    with (made.root / f"{node}.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def admin(made: World, node: str) -> httpx.Client:
+    place = made.topology.places.get(node)
+    path = place.admin if place else {"edge": made.topology.edge.admin}.get(node, made.topology.operator_admin)
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://envoy")
+
+
+def _await_ready(made: World, node: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_S
+    with admin(made, node) as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if client.get("/ready").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+    raise AssertionError(f"the Envoy of {node} did not become ready: {made.log(node)[-2000:]}")
+
+
+def elsewhere(made: World, name: str, port: int) -> World:
+    """The same world in which one service is said to be at another port."""
+    place = replace(made.topology.places[name], port=port)
+    return replace(made, topology=replace(made.topology, places={**made.topology.places, name: place}))
