@@ -21,7 +21,7 @@ CONNECT_S = 2.0
 class UpiSettings(Settings):
     """The UPI orchestrator's own settings."""
 
-    psp: str = "banyan"
+    psp: str = "simpsp"
     """The PSP that new payments go to."""
     psp_url: str
     """Where its API is, `https://host:port`."""

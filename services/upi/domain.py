@@ -169,8 +169,7 @@ def next_question(intent: Intent, now: datetime) -> datetime | None:
 
 
 def _await_payer(intent: Intent, now: datetime) -> Step:
-    waiting = replace(intent, stage=Stage.AWAITING_PAYER)
-    waiting = replace(waiting, due_at=next_question(waiting, now))
+    waiting = _doubted(replace(intent, stage=Stage.AWAITING_PAYER), now)
     fact = _told(
         waiting,
         said.UPI_STATUS_AWAITING_PAYER,

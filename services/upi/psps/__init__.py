@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.upi.psps.banyan import BANYAN
 from services.upi.psps.order_api import Particulars
+from services.upi.psps.simpsp import SIMPSP
 
-PSPS: Mapping[str, Particulars] = {psp.name: psp for psp in (BANYAN,)}
+PSPS: Mapping[str, Particulars] = {psp.name: psp for psp in (SIMPSP,)}

@@ -1,10 +1,10 @@
-"""Banyan: its particulars."""
+"""The particulars of the PSP that the sandbox simulates."""
 
 from services.upi.codes import Said
 from services.upi.psps.order_api import Particulars
 
-BANYAN = Particulars(
-    name="banyan",
+SIMPSP = Particulars(
+    name="simpsp",
     prefix="SIM",
     key_header="x-api-key",
     signature_header="x-psp-signature",
