@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 FINGERPRINT_KEY = "alias/florin-fingerprint"
-HOLD_S = 15 * 60
+HOLD_MS = 15 * 60 * 1000
 
 
 class Fingerprints:
@@ -30,13 +30,14 @@ class Fingerprints:
 class HeldCodes:
     """Sealed verification codes, in memory only and for minutes only (PCI DSS 3.3.1.2)."""
 
-    def __init__(self, client: "redis.Redis") -> None:
+    def __init__(self, client: "redis.Redis", hold_ms: int = HOLD_MS) -> None:
         self._redis = client
+        self._hold_ms = hold_ms
 
     def hold(self, request: HoldSecurityCodeRequest) -> None:
         """Hold a sealed code for its payment. Raises Unavailable."""
         try:
-            self._redis.set(_key(request.payment_id), request.SerializeToString(), ex=HOLD_S)
+            self._redis.set(_key(request.payment_id), request.SerializeToString(), px=self._hold_ms)
         except redis.RedisError as error:
             raise Unavailable("CODE_NOT_HELD", "the code cannot be held just now; try again") from error
 

@@ -95,7 +95,13 @@ class VaultStore:
 
 
 def _once(table: str, key: str, item: Item) -> Any:
-    return {"TableName": table, "Item": item, "ConditionExpression": f"attribute_not_exists({key})"}
+    return {
+        "TableName": table,
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(#key)",
+        # `token` is a reserved word.
+        "ExpressionAttributeNames": {"#key": key},
+    }
 
 
 def _identity_item(identity: str, card: StoredCard) -> Item:
