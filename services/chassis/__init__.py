@@ -1,4 +1,4 @@
-"""The chassis: what every service is bolted to. It knows no payment word.
+"""The chassis: what every service is bolted to. It knows no word of the trade.
 
 A service declares what it hears (`on`, `relay`, `calls_out`), answers rpcs with plain methods, and is started by `run`.
 Once per event, once per request, deadlines, validation, traces, redaction and graceful ends are done here.
@@ -23,7 +23,7 @@ from services.chassis.errors import (
     Unavailable,
 )
 from services.chassis.ids import derived_id, new_id
-from services.chassis.observe import log
+from services.chassis.observe import calling, log
 from services.chassis.once import Answer, Once
 from services.chassis.outbox import Outbox
 from services.chassis.outward import Conclusion
@@ -59,6 +59,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "Unit",
+    "calling",
     "calls_out",
     "derived_id",
     "log",

@@ -67,6 +67,12 @@ def span_from(carrier: Mapping[str, str], name: str, kind: SpanKind, attributes:
     return tracer().start_as_current_span(name, context=parent, kind=kind, attributes=safe)
 
 
+def calling(name: str, **attributes: str) -> Any:
+    """Open the span of a call to the outside; use it as a context manager. Attributes may be added while it is open."""
+    safe = {key: redact.text(value) for key, value in attributes.items()}
+    return tracer().start_as_current_span(name, kind=SpanKind.CLIENT, attributes=safe)
+
+
 def carrier() -> dict[str, str]:
     """Return the current trace as headers (`traceparent`), to hand it on."""
     headers: dict[str, str] = {}
