@@ -17,7 +17,7 @@ from mesh.local import hops, merchant
 from mesh.local.hops import Span
 from mesh.local.merchant import Merchant
 from mesh.local.pay import merchant_of
-from mesh.local.runner import Runner
+from mesh.local.run import Run
 from mesh.local.screen import console, say
 
 bench = typer.Typer(help="Measure the gateway that is up.", no_args_is_help=True)
@@ -48,12 +48,12 @@ def latency(
     payments: Annotated[int, typer.Option(help="How many, one after the other.")] = 100,
 ) -> None:
     """Make card payments one at a time; print the median way from created to authorized, with the share of each hop."""
-    runner: Runner = ctx.obj
-    with merchant_of(runner) as shop:
+    run: Run = ctx.obj
+    with merchant_of(run) as shop:
         for _ in range(WARM_UP):
             _pay(shop)
         asked = [_pay(shop) for _ in range(payments)]
-    samples = _settled(runner, asked)
+    samples = _settled(run, asked)
     _print_hops(samples)
     authorized = [sample.authorized_ms - sample.outside_ms for sample in samples]
     table = Table("card payment, unloaded", "median", "p95", "n", box=None)
@@ -93,21 +93,21 @@ def _pay(shop: Merchant) -> str:
     return str(payment["payment_id"])
 
 
-def _settled(runner: Runner, asked: Sequence[str]) -> list[Sample]:
+def _settled(run: Run, asked: Sequence[str]) -> list[Sample]:
     """Return the samples once the services have written down all of them."""
     wait = Retrying(
         retry=retry_if_result(lambda found: len(found) < len(asked)),
         stop=stop_after_delay(SETTLE_S),
         wait=wait_fixed(0.2),
     )
-    return list(wait(lambda: _samples(runner, asked)))
+    return list(wait(lambda: _samples(run, asked)))
 
 
-def _samples(runner: Runner, asked: Sequence[str]) -> list[Sample]:
+def _samples(run: Run, asked: Sequence[str]) -> list[Sample]:
     by_trace: defaultdict[str, list[Span]] = defaultdict(list)
-    for span in hops.spans(runner.state.traces):
+    for span in hops.spans(run.state.traces):
         by_trace[span["trace_id"]].append(span)
-    outside = _outside_ms(runner)
+    outside = _outside_ms(run)
     found = (_sample(spans, outside) for spans in by_trace.values())
     return [sample for sample in found if sample and sample.payment_id in set(asked)]
 
@@ -127,9 +127,9 @@ def _sample(spans: Sequence[Span], outside: dict[str, float]) -> Sample | None:
     )
 
 
-def _outside_ms(runner: Runner) -> dict[str, float]:
+def _outside_ms(run: Run) -> dict[str, float]:
     """Return what the acquirer's journal says each answer took, by RRN."""
-    lines = (runner.state.data / "acquirer.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (run.state.data / "acquirer.jsonl").read_text(encoding="utf-8").splitlines()
     entries = (json.loads(line) for line in lines)
     return {entry["rrn"]: entry["handled_us"] / 1000 for entry in entries if entry.get("rrn") and "handled_us" in entry}
 

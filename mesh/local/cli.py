@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mesh.local import downloads, screen
+from mesh.local import bench, downloads, pay, screen
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import REPOSITORY
 from mesh.topology import SERVICES
@@ -24,6 +24,17 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 # Another folder is another gateway: its own ports, its own data.
 STATE = Path(os.environ.get("FLORIN_STATE", REPOSITORY / ".florin"))
 WATCH_S = 0.5
+app.add_typer(pay.pay, name="pay")
+app.add_typer(bench.bench, name="bench")
+app.command("trace")(pay.trace)
+
+
+@app.callback()
+def main(ctx: typer.Context) -> None:
+    """Hand every command the run it is about."""
+    ctx.obj = Run(STATE)
+
+
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -116,6 +127,19 @@ def env(service: str) -> None:
         raise typer.BadParameter(f"no service is called {service}; there are {', '.join(SERVICES)}")
     for name, value in Run(STATE).environment(service).items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
+@app.command()
+def run(ctx: typer.Context) -> None:
+    """Bring everything up, make a card and a UPI payment, show their way, and leave the gateway up for more."""
+    if not ctx.obj.supervisor.alive():
+        up(detach=True)
+    say = screen.say
+    say("\nA card payment, authorized and captured:")
+    pay.card(ctx)
+    say("\nA UPI payment, by QR code:")
+    pay.upi(ctx)
+    say("\nThe gateway stays up. Try `florin pay card --manual` or `florin status`; stop it with `make down`.")
 
 
 @app.command()

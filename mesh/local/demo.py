@@ -1,5 +1,6 @@
 """The merchants of the demonstration, put through the mesh by the operator once the services work."""
 
+import json
 from collections.abc import Mapping
 
 import grpc
@@ -12,6 +13,11 @@ from florin.merchants.v1.merchant_service_pb2 import (
     PutMerchantRequest,
 )
 from florin.merchants.v1.merchant_service_pb2_grpc import MerchantServiceStub
+
+from mesh.local import places
+from mesh.local.estate import CLIENTS
+from mesh.local.state import State
+from mesh.topology import OPERATOR
 
 TIMEOUT_S = 5.0
 
@@ -63,6 +69,18 @@ ACTS_FOR = {
     "second-client": "mer_other",
     "broker-client": "mer_broker",
 }
+
+
+def provision(state: State) -> None:
+    """Put the demonstration's merchants, and let the estate's clients act for them, as the operator."""
+    ids = {client.name: _client_id(state, client.name) for client in CLIENTS}
+    socket = f"unix:{places.mesh(state, OPERATOR)}"
+    with grpc.insecure_channel(socket, options=[("grpc.default_authority", "merchants")]) as channel:
+        seed(channel, ids)
+
+
+def _client_id(state: State, client: str) -> str:
+    return str(json.loads((state.secrets / f"{client}.json").read_text())["client_id"])
 
 
 def seed(channel: grpc.Channel, client_ids: Mapping[str, str]) -> None:

@@ -1,13 +1,25 @@
 """How a Florin process learns its surroundings."""
 
+import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from mesh.local import endpoints
-from mesh.local.estate import CREDENTIALS, REGION
-from mesh.local.places import HOST, STANDS_ON, mesh
+from mesh.local.estate import ACQUIRER, CREDENTIALS, REGION
+from mesh.local.places import HOST, STANDS_ON, mesh, public_authority
 from mesh.local.state import State
+from mesh.topology import EDGE
 
 Ports = Mapping[str, int]
+
+
+# Random secrets of each service's own, by their files' names; what it shares with nobody but the world outside.
+API_KEY, WEBHOOK_SECRET = "psp.key", "psp.webhook"
+SECRETS: Mapping[str, tuple[str, ...]] = {
+    "payments": ("replay.key",),
+    "risk": ("replay.key", "vpa.key"),
+    "upi": ("replay.key", API_KEY, WEBHOOK_SECRET),
+}
 
 
 def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
@@ -21,6 +33,8 @@ def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
         "FLORIN_TRACES": str(state.traces / f"{service}.jsonl"),
         "FLORIN_SECRETS": str(state.secrets / service),
     }
+    for name in SECRETS.get(service, ()):
+        state.secret(f"{service}/{name}")
     for part in sorted(STANDS_ON[service]):
         surroundings |= TELLS[part](state, ports, service)
     return surroundings
@@ -48,8 +62,27 @@ def _keys_and_users(_state: State, ports: Ports, _service: str) -> dict[str, str
     return _aws(KMS=url, COGNITO_IDENTITY_PROVIDER=url, SECRETS_MANAGER=url)
 
 
-def _simulator(name: str) -> Callable[[State, Ports, str], dict[str, str]]:
-    return lambda _state, ports, _service: {f"FLORIN_{name.upper()}": f"{HOST}:{ports[name]}"}
+def of_simulator(state: State, ports: Ports, name: str) -> dict[str, str]:
+    """Return the environment of a simulator."""
+    prefix = name.upper()
+    surroundings = {"HOST": HOST, "PORT": str(ports[name]), "JOURNAL": str(state.data / f"{name}.jsonl")}
+    if name == "upi_psp":
+        surroundings |= {
+            "CALLBACK_URL": f"https://{HOST}:{ports[EDGE]}/v1/upi/callbacks/simpsp",
+            "CA_FILE": str(public_authority(state)),
+            "API_KEY_FILE": str(_secret_file(state, "upi", API_KEY)),
+            "WEBHOOK_SECRET_FILE": str(_secret_file(state, "upi", WEBHOOK_SECRET)),
+        }
+    return {f"{prefix}_{word}": value for word, value in surroundings.items()}
+
+
+def _secret_file(state: State, service: str, name: str) -> Path:
+    state.secret(f"{service}/{name}")
+    return state.secrets / service / name
+
+
+def _acquirers(_state: State, ports: Ports, _service: str) -> dict[str, str]:
+    return {"FLORIN_ACQUIRERS": json.dumps({ACQUIRER: f"{HOST}:{ports['acquirer']}"})}
 
 
 TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
@@ -59,6 +92,6 @@ TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
     "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=endpoints.dynamodb(ports)),
     "aws": _keys_and_users,
     "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://{HOST}:{ports['model']}"),
-    "acquirer": _simulator("acquirer"),
-    "upi_psp": _simulator("upi_psp"),
+    "acquirer": _acquirers,
+    "upi_psp": lambda _state, ports, _service: {"FLORIN_PSP_URL": f"http://{HOST}:{ports['upi_psp']}"},
 }

@@ -35,6 +35,10 @@ TABLES = {
     "florin-routing": "acquirer_rule",
 }
 
+# The acquirer that the simulator plays, and the routing table's rows: everything goes there.
+ACQUIRER = "meridian"
+ROUTING = ({"acquirer_rule": "default", "acquirer": ACQUIRER, "rank": 1, "bins": [], "enabled": True},)
+
 # The attribute that says when a row of a table is deleted by itself, in epoch seconds.
 EXPIRIES = {"florin-vault-keys": "delete_after"}
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import httpx
 
-from mesh.local.runner import Runner
+from mesh.local import places
+from mesh.local.run import Run
 
 TIMEOUT_S = 40.0
 DEMO = "demo-client"
@@ -20,12 +21,10 @@ class RefusedError(Exception):
 class Merchant:
     """A merchant's server, by the OAuth 2.0 client it has. Use it as a context manager."""
 
-    def __init__(self, runner: Runner, client: str = DEMO) -> None:
-        self._access = json.loads((runner.state.secrets / f"{client}.json").read_text())
-        trusted = ssl.create_default_context(
-            cafile=str(runner.state.secrets / "mesh" / "public-authority" / "cert.pem")
-        )
-        self.http = httpx.Client(base_url=runner.addresses()["edge"], verify=trusted, timeout=TIMEOUT_S, http2=False)
+    def __init__(self, run: Run, client: str = DEMO) -> None:
+        self._access = json.loads((run.state.secrets / f"{client}.json").read_text())
+        trusted = ssl.create_default_context(cafile=places.public_authority(run.state))
+        self.http = httpx.Client(base_url=run.addresses()["edge"], verify=trusted, timeout=TIMEOUT_S, http2=False)
 
     def __enter__(self) -> Self:
         self.http.headers["authorization"] = f"Bearer {self.token()}"

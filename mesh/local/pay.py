@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mesh.local import hops, merchant
 from mesh.local.merchant import Answer, Merchant
-from mesh.local.runner import Runner
+from mesh.local.run import Run
 from mesh.local.screen import console, say
 
 pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", no_args_is_help=True)
@@ -35,8 +35,8 @@ def card(
     manual: Annotated[bool, typer.Option(help="Authorize first, capture after.")] = False,
 ) -> None:
     """A card payment: authorized and captured in one step, or one after the other."""
-    runner: Runner = ctx.obj
-    with merchant_of(runner) as shop:
+    run: Run = ctx.obj
+    with merchant_of(run) as shop:
         started = time.perf_counter()
         payment = shop.create(merchant.card(number, amount_minor, currency, manual=manual), _key())
         _tell(payment, started)
@@ -44,7 +44,7 @@ def card(
             started = time.perf_counter()
             payment = shop.capture(payment["payment_id"], _key())
             _tell(payment, started)
-    show(runner, payment["payment_id"])
+    show(run, payment["payment_id"])
 
 
 @pay.command()
@@ -54,8 +54,8 @@ def upi(
     payer: Annotated[str, typer.Option(help="Who pays; the README lists what each does.")] = "success@upi",
 ) -> None:
     """A UPI payment: a QR code, a payer who scans it, the PSP's callback."""
-    runner: Runner = ctx.obj
-    with merchant_of(runner) as shop:
+    run: Run = ctx.obj
+    with merchant_of(run) as shop:
         started = time.perf_counter()
         payment = shop.create(merchant.upi(amount_minor), _key())
         _tell(payment, started)
@@ -64,10 +64,10 @@ def upi(
             say(payment["upi_action"]["intent_uri"])
             say(f"{payer} scans and pays")
             started = time.perf_counter()
-            _scan(runner, payment["upi_action"]["intent_uri"], payer)
+            _scan(run, payment["upi_action"]["intent_uri"], payer)
             payment = shop.final(payment["payment_id"])
             _tell(payment, started)
-    show(runner, payment["payment_id"])
+    show(run, payment["payment_id"])
 
 
 def trace(ctx: typer.Context, payment: Annotated[str, typer.Argument(help="A payment's id.")]) -> None:
@@ -75,9 +75,9 @@ def trace(ctx: typer.Context, payment: Annotated[str, typer.Argument(help="A pay
     show(ctx.obj, payment)
 
 
-def show(runner: Runner, payment_id: str) -> None:
+def show(run: Run, payment_id: str) -> None:
     """Print the hops of a payment. Exits with 1 when no service knows of it."""
-    way = hops.hops(_told(runner.state.traces, payment_id))
+    way = hops.hops(_told(run.state.traces, payment_id))
     if not way:
         say(f"no service has done anything for {payment_id}")
         raise typer.Exit(1)
@@ -105,17 +105,17 @@ def _complete(found: list[hops.Span]) -> bool:
     return any(f"hear payment.{status.lower()}" in heard for status in ENDED) and any("/" in name for name in heard)
 
 
-def merchant_of(runner: Runner) -> Merchant:
+def merchant_of(run: Run) -> Merchant:
     """Return the demo merchant's server. Exits with 1 when the gateway is down."""
-    if not runner.supervisor.alive():
+    if not run.supervisor.alive():
         say("Florin is down: start it with `florin up`.")
         raise typer.Exit(1)
-    return Merchant(runner)
+    return Merchant(run)
 
 
-def _scan(runner: Runner, uri: str, payer_vpa: str) -> None:
+def _scan(run: Run, uri: str, payer_vpa: str) -> None:
     """Do what the payer's UPI app does after a scan, at the simulated PSP."""
-    url = f"http://{runner.addresses()['upi_psp']}/v1/payer/pay"
+    url = f"http://{run.addresses()['upi_psp']}/v1/payer/pay"
     httpx.post(url, json={"uri": uri, "payer_vpa": payer_vpa}).raise_for_status()
 
 

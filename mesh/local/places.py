@@ -59,6 +59,11 @@ def admin(state: State, node: str) -> Path:
     return state.socket(f"{node}.admin")
 
 
+def public_authority(state: State) -> Path:
+    """Return the certificate that a client of the edge trusts."""
+    return state.secrets / "mesh" / "public-authority" / "cert.pem"
+
+
 def bootstrap(state: State, node: str) -> Path:
     """Return the file that an Envoy is configured by."""
     return state.conf / "envoy" / node / "envoy.json"

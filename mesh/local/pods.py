@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mesh.local import environment, health, places
+from mesh.local import demo, environment, health, places
 from mesh.local.parts import Part
 from mesh.local.state import State
 from mesh.topology import EDGE, OPERATOR, Place
@@ -15,7 +16,7 @@ ENVOY = str(Path(sys.executable).with_name("envoy"))
 
 def simulators(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
     """Return the programs that play the world outside Florin."""
-    return tuple(_simulator(state, name, ports[name]) for name in places.SIMULATORS)
+    return tuple(_simulator(state, ports, name) for name in places.SIMULATORS)
 
 
 def pods(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
@@ -24,23 +25,18 @@ def pods(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
     return (
         *(_service(name, place, environment.of_service(state, ports, name)) for name, place in where.items()),
         *(_envoy(state, name, places.sidecar(name), f"{place.address}:{place.port}") for name, place in where.items()),
-        _envoy(state, OPERATOR, places.sidecar(OPERATOR), f"unix:{places.mesh(state, OPERATOR)}"),
+        _operator(state),
         _envoy(state, EDGE, EDGE, f"https://{places.HOST}:{ports[EDGE]}", needs=frozenset(map(places.sidecar, where))),
     )
 
 
-def _simulator(state: State, name: str, port: int) -> Part:
-    prefix = name.upper()
+def _simulator(state: State, ports: Mapping[str, int], name: str) -> Part:
     return Part(
         name=name,
         command=(sys.executable, "-m", f"sims.{name}"),
-        check=partial(health.tcp, places.HOST, port),
-        address=f"{places.HOST}:{port}",
-        environment={
-            f"{prefix}_HOST": places.HOST,
-            f"{prefix}_PORT": str(port),
-            f"{prefix}_JOURNAL": str(state.data / f"{name}.jsonl"),
-        },
+        check=partial(health.tcp, places.HOST, ports[name]),
+        address=f"{places.HOST}:{ports[name]}",
+        environment=environment.of_simulator(state, ports, name),
     )
 
 
@@ -55,6 +51,18 @@ def _service(name: str, place: Place, surroundings: Mapping[str, str]) -> Part:
         environment=surroundings,
         prepare=partial(Path(surroundings["FLORIN_SECRETS"]).mkdir, mode=0o700, exist_ok=True),
     )
+
+
+def _operator(state: State) -> Part:
+    """Return the operator's sidecar; once it works, the demonstration's merchants are put through it."""
+    envoy = _envoy(
+        state,
+        OPERATOR,
+        places.sidecar(OPERATOR),
+        f"unix:{places.mesh(state, OPERATOR)}",
+        needs=frozenset({"merchants", places.sidecar("merchants"), "aws"}),
+    )
+    return replace(envoy, provision=partial(demo.provision, state))
 
 
 def _envoy(state: State, node: str, name: str, address: str, needs: frozenset[str] = frozenset()) -> Part:

@@ -1,8 +1,10 @@
 """The tables of the vault, the merchants and the routing."""
 
+from typing import Any
+
 import boto3
 
-from mesh.local.estate import CREDENTIALS, EXPIRIES, REGION, TABLES
+from mesh.local.estate import CREDENTIALS, EXPIRIES, REGION, ROUTING, TABLES
 
 
 def provision(endpoint: str) -> None:
@@ -17,8 +19,17 @@ def provision(endpoint: str) -> None:
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
                 BillingMode="PAY_PER_REQUEST",
             )
+    _put_missing(boto3.resource("dynamodb", endpoint_url=endpoint, region_name=REGION, **CREDENTIALS))
     for table, attribute in EXPIRIES.items():
         if client.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"] == "DISABLED":
             client.update_time_to_live(
                 TableName=table, TimeToLiveSpecification={"AttributeName": attribute, "Enabled": True}
             )
+
+
+def _put_missing(resource: Any) -> None:
+    """Put the rows of the routing table that are not there; what somebody has changed stays as it is."""
+    table = resource.Table("florin-routing")
+    for row in ROUTING:
+        if "Item" not in table.get_item(Key={"acquirer_rule": row["acquirer_rule"]}):
+            table.put_item(Item=row)
