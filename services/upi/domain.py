@@ -16,8 +16,8 @@ from florin.upi.v1.upi_events_pb2 import UpiStatusUpdated
 
 from services.upi.codes import Outcome, decline
 
-# When a silent PSP is asked, counted from the moment an intent came to be in doubt. NPCI rations status checks: the
-# first after 90 s at the earliest, three at most, within two hours.
+# When a silent PSP is asked what became of a payer who acted. NPCI rations status checks: the first after 90 s at the
+# earliest, three at most, within two hours.
 CHECKS = (timedelta(seconds=90), timedelta(minutes=5), timedelta(minutes=60))
 # The PSP lets an order expire by its own clock; asked a moment later, it has.
 EXPIRY_GRACE = timedelta(seconds=1)
@@ -56,7 +56,8 @@ class Verdict(StrEnum):
 class Intent:
     """One payment over UPI at one PSP. `amount_minor` is paise, `tr` its reference there, times are UTC.
 
-    `doubted_since` is what status checks are counted from, `due_at` when the next is due, None when none is.
+    `doubted_since` is when somebody was known to have acted without a yes or a no: status checks are counted from it.
+    `due_at` is when the PSP is asked next, None for never.
     `intent_uri` and `qr_payload` are empty for a collect request: its payer needs neither.
     """
 
@@ -68,7 +69,7 @@ class Intent:
     intent_uri: str
     qr_payload: str
     expires_at: datetime
-    doubted_since: datetime
+    doubted_since: datetime | None = None
     due_at: datetime | None = None
     stage: Stage = Stage.CREATED
     rrn: str = ""
@@ -161,15 +162,17 @@ def asked(step: Step, now: datetime) -> Step:
 
 
 def next_question(intent: Intent, now: datetime) -> datetime | None:
-    """Return when the PSP is to be asked next about an intent that stays in doubt, or None for never again."""
-    times = [intent.doubted_since + after for after in CHECKS]
-    if intent.stage is Stage.AWAITING_PAYER:
-        times.append(intent.expires_at + EXPIRY_GRACE)
+    """Return when the PSP is to be asked again about an intent without an answer, or None for never again."""
+    if intent.doubted_since is None:
+        times = [intent.expires_at + EXPIRY_GRACE]
+    else:
+        times = [intent.doubted_since + after for after in CHECKS]
     return min((time for time in times if time > now), default=None)
 
 
 def _await_payer(intent: Intent, now: datetime) -> Step:
-    waiting = _doubted(replace(intent, stage=Stage.AWAITING_PAYER), now)
+    first = min(now + CHECKS[0], intent.expires_at + EXPIRY_GRACE)
+    waiting = replace(intent, stage=Stage.AWAITING_PAYER, due_at=first)
     fact = _told(
         waiting,
         said.UPI_STATUS_AWAITING_PAYER,
@@ -194,7 +197,7 @@ def _paid(intent: Intent, report: Report) -> Step:
             return Step(intent, verdict=Verdict.CONTRADICTS)
 
 
-def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:  # noqa: PLR0911 - the law on one page
+def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:
     match intent.stage, report.outcome:
         case Stage.CREATED | Stage.AWAITING_PAYER, Outcome.DEEMED:
             deemed = _doubted(replace(_noted(intent, report), stage=Stage.DEEMED), now)
@@ -206,10 +209,8 @@ def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:  # noqa: PLR
         # Debited once, an order that merely expired would be a debit lost: only a yes or a no resolves it.
         case Stage.DEEMED, Outcome.DECLINED | Outcome.FAILED:
             return _end(intent, report)
-        # Somebody paid, or may have, when the time was over: said already, asked about again.
-        case Stage.EXPIRED, Outcome.DEEMED if not intent.network_code:
-            return Step(_doubted(_noted(intent, report), now))
-        case Stage.AWAITING_PAYER, Outcome.PENDING if not intent.network_code and report.code:
+        # Somebody has acted: nothing to be said yet, but to be asked about.
+        case (Stage.AWAITING_PAYER, Outcome.PENDING) | (Stage.EXPIRED, Outcome.DEEMED) if not intent.doubted_since:
             return Step(_doubted(_noted(intent, report), now))
         case _:
             return Step(intent, verdict=Verdict.IGNORED)
@@ -222,7 +223,7 @@ def _end(intent: Intent, report: Report) -> Step:
 
 
 def _doubted(intent: Intent, now: datetime) -> Intent:
-    doubted = replace(intent, doubted_since=now)
+    doubted = replace(intent, doubted_since=intent.doubted_since or now)
     return replace(doubted, due_at=next_question(doubted, now))
 
 

@@ -17,7 +17,7 @@ UNREACHABLE = Decline(
     message="The PSP could not be reached; nothing was asked of the payer.",
     advice=RETRY_ADVICE_LATER,
 )
-_PAUSES = wait_exponential_jitter(initial=0.1, max=2)
+_PAUSES = wait_exponential_jitter(multiplier=0.1, max=2, jitter=0.1)
 
 
 class Unanswered(Exception):  # noqa: N818 - it names what happened

@@ -76,7 +76,6 @@ def draft(fact: PaymentRouteUpi, psp: str, prefix: str, now: datetime, payable_f
         intent_uri="" if pushed else intent_link(charge),
         qr_payload="" if pushed else qr_payload(charge),
         expires_at=now + payable_for,
-        doubted_since=now,
     )
 
 

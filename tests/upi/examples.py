@@ -47,7 +47,7 @@ def an_intent(stage: Stage) -> Intent:
         case Stage.AWAITING_PAYER:
             return replace(fresh, stage=stage, due_at=NOON + timedelta(seconds=90))
         case Stage.DEEMED:
-            known = replace(fresh, rrn=RRN, upi_txn_id=TXN, network_code="RB")
+            known = replace(fresh, rrn=RRN, upi_txn_id=TXN, network_code="RB", doubted_since=NOON)
             return replace(known, stage=stage, due_at=NOON + timedelta(seconds=90))
         case Stage.SUCCEEDED:
             return replace(fresh, stage=stage, rrn=RRN, upi_txn_id=TXN, network_code="00")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from services.upi.codes import Outcome
 from services.upi.domain import (
     CHECKS,
-    EXPIRY_GRACE,
     Intent,
     Missing,
     Registered,
@@ -124,12 +123,10 @@ def test_a_decline_says_why_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("stage", "at_s", "due_s"),
     [
-        (Stage.AWAITING_PAYER, 0, 90),
-        (Stage.AWAITING_PAYER, 90, 300),
-        (Stage.AWAITING_PAYER, 300, 301),
-        (Stage.AWAITING_PAYER, 301, 3600),
-        (Stage.AWAITING_PAYER, 3600, None),
+        (Stage.AWAITING_PAYER, 90, 301),
+        (Stage.AWAITING_PAYER, 301, None),
         (Stage.DEEMED, 0, 90),
+        (Stage.DEEMED, 90, 300),
         (Stage.DEEMED, 300, 3600),
         (Stage.DEEMED, 3600, None),
     ],
@@ -152,6 +149,19 @@ def test_doubt_counts_from_when_it_came_up() -> None:
     deemed = advance(an_intent(Stage.AWAITING_PAYER), a_report(Outcome.DEEMED, "RB"), LATE).intent
 
     assert deemed.due_at == LATE + CHECKS[0]
+    assert advance(deemed, a_report(Outcome.DEEMED, "BT"), LATE + CHECKS[0]).intent == deemed
+
+
+@pytest.mark.parametrize(("ttl_s", "due_s"), [(300, 90), (60, 61), (89, 90), (3600, 90)])
+def test_an_order_nobody_acted_on_is_asked_about_early_and_at_its_end(ttl_s: int, due_s: int) -> None:
+    created = replace(an_intent(Stage.CREATED), expires_at=NOON + timedelta(seconds=ttl_s))
+
+    waiting = advance(created, Registered(), NOON).intent
+
+    assert waiting.due_at == NOON + timedelta(seconds=due_s)
+    assert next_question(waiting, NOON + timedelta(seconds=90)) == (
+        NOON + timedelta(seconds=ttl_s + 1) if ttl_s >= 90 else None
+    )
 
 
 @pytest.mark.parametrize("stage", [Stage.SUCCEEDED, Stage.DECLINED, Stage.FAILED, Stage.EXPIRED])
@@ -202,16 +212,20 @@ def assert_sound(before: Intent, fact: object, after: Intent, verdict: Verdict) 
         assert after.due_at is not None
 
 
-@given(now_s=st.integers(0, 10_000), ttl_s=st.integers(1, 5_000))
-def test_the_next_question_is_always_later(now_s: int, ttl_s: int) -> None:
-    intent = replace(an_intent(Stage.AWAITING_PAYER), expires_at=NOON + timedelta(seconds=ttl_s))
-    now = NOON + timedelta(seconds=now_s)
+@given(ttl_s=st.integers(1, 10_000), acted=st.integers(0, 5))
+def test_whatever_the_psp_says_it_is_asked_a_few_times_only(ttl_s: int, acted: int) -> None:
+    """A PSP that never says yes or no: open at first, then pending for ever."""
+    created = replace(an_intent(Stage.CREATED), expires_at=NOON + timedelta(seconds=ttl_s))
+    intent = advance(created, Registered(), NOON).intent
+    since_doubt: list[datetime] = []
+    questions = 0
+    while (due := intent.due_at) is not None:
+        if intent.doubted_since is not None:
+            since_doubt.append(due)
+        answer = a_report(Outcome.PENDING if questions >= acted else Outcome.OPEN)
+        intent = asked(advance(intent, answer, due), due).intent
+        questions += 1
 
-    due = next_question(intent, now)
-
-    assert due is None or due > now
-    assert due is not None or is_over(intent, now)
-
-
-def is_over(intent: Intent, now: datetime) -> bool:
-    return now >= intent.expires_at + EXPIRY_GRACE and now >= intent.doubted_since + CHECKS[-1]
+    assert len(since_doubt) <= len(CHECKS)
+    assert questions <= 2 + len(CHECKS)
+    assert intent.stage in {Stage.AWAITING_PAYER, Stage.EXPIRED}

@@ -8,7 +8,7 @@ create table intent (
     intent_uri text not null,
     qr_payload text not null,
     expires_at timestamptz not null,
-    doubted_since timestamptz not null,
+    doubted_since timestamptz,
     due_at timestamptz,
     stage text not null,
     rrn text not null,
