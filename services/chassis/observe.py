@@ -24,7 +24,8 @@ EXPORT_DELAY_MS = 200
 
 def start(service: str, level: str, traces: Path | None) -> TracerProvider:
     """Configure logging to standard output and, where `traces` names a file, tracing. Called once, at start."""
-    logging.basicConfig(stream=sys.stdout, level=level, format="%(message)s")
+    # Libraries speak through `logging`, which is not redacted, and on lower levels quote whole requests.
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s", force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
