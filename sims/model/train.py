@@ -62,7 +62,7 @@ def train(seed: int, rows: int) -> tuple[str, Card]:
 def calibrate(raw: Vector, labels: np.ndarray[Any, Any]) -> Calibration:
     """Return the slope and intercept with the least log loss (Platt), by Newton's steps."""
     inputs = np.column_stack([raw, np.ones(len(raw))])
-    weights = np.array([1.0, 0.0])
+    weights = np.zeros(2)
     for _ in range(_NEWTON_STEPS):
         expected = 1 / (1 + np.exp(-(inputs @ weights)))
         curvature = (inputs * (expected * (1 - expected))[:, None]).T @ inputs
