@@ -71,7 +71,7 @@ def configuration(state: State, parts: Iterable[Part]) -> str:
 
 def _program(state: State, part: Part) -> dict[str, str]:
     """Return the section of one part."""
-    environment = ",".join(f'{name}="{value}"' for name, value in part.environment.items())
+    environment = ",".join(f"{name}={_quoted(value)}" for name, value in part.environment.items())
     return {
         "command": _literal(shlex.join(part.command)),
         "environment": _literal(environment),
@@ -87,6 +87,11 @@ def _program(state: State, part: Part) -> dict[str, str]:
         "stdout_logfile_backups": "1",
         "redirect_stderr": "true",
     }
+
+
+def _quoted(value: str) -> str:
+    """Quote a value as supervisord reads it: it knows no escapes, but either kind of quotes."""
+    return f"'{value}'" if '"' in value else f'"{value}"'
 
 
 def _literal(text: str) -> str:

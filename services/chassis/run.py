@@ -138,7 +138,7 @@ class Chassis(Generic[S]):
             migration_thread_pool=ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
             options=[("grpc.so_reuseport", 0)],
         )
-        once = self.once if self._database and self._outbox else None
+        once = self.once if parts.servicers and self._database and self._outbox else None
         server.add_generic_rpc_handlers(
             (*(service_handlers(name, servicer, once) for name, servicer in parts.servicers.items()), *parts.generic),
         )
