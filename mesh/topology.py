@@ -135,7 +135,7 @@ class Contracts:
         options = self._options(rpc)
         access = options.Extensions[self.pool.FindExtensionByName("florin.options.v1.access")]
         service = rpc.containing_service
-        return _checked(
+        return checked(
             Method(
                 service=service.full_name,
                 rpc=rpc.name,
@@ -168,7 +168,7 @@ class Contracts:
         )
 
 
-def _checked(method: Method) -> Method:
+def checked(method: Method) -> Method:
     """Return the method. Raises ContractError where its policy has a hole."""
     problems = {
         "belongs to no known service": method.owner not in SERVICES,

@@ -33,11 +33,12 @@ CHECK = "/envoy.service.auth.v3.Authorization/Check"
 PAYMENT_ID = "pay_01JDZ3K8Q0W9V7X5T3R1P9N7M5"
 PAN = "4111111111111111"
 BACKENDS = ("payments", "upi", "authorizer")
+NODES = ("edge", *BACKENDS)
 
 
 @pytest.fixture(scope="module")
 def mesh() -> Iterator[World]:
-    with world(issuer("florin")) as made, running(made, ("edge", *BACKENDS)):
+    with world(issuer("florin"), NODES) as made, running(made, NODES):
         yield made
 
 
@@ -184,7 +185,7 @@ def test_what_the_codec_refuses_has_it_too_in_http_1(
 
 
 def payment(**changes: Any) -> payments_pb2.Payment:
-    return payments_pb2.Payment(payment_id=PAYMENT_ID, status="PAYMENT_STATUS_CAPTURED", **changes)
+    return payments_pb2.Payment(payment_id=PAYMENT_ID, status=payments_pb2.PAYMENT_STATUS_CAPTURED, **changes)
 
 
 def test_a_payment_goes_through_and_comes_back_as_the_contract_says(
@@ -282,7 +283,7 @@ def test_a_service_s_error_arrives_with_its_details(client: httpx.Client, behind
 @pytest.mark.parametrize("nodes", [("edge", "authorizer"), ("edge", "authorizer", "payments")])
 def test_a_service_that_is_down_is_told_in_the_one_shape(nodes: tuple[str, ...]) -> None:
     authorizer = Backend({CHECK: lambda _body, _context: allowed()})
-    with world(issuer("florin")) as made, running(made, nodes):
+    with world(issuer("florin"), nodes) as made, running(made, nodes):
         place = made.topology.places["authorizer"]
         with served(authorizer, place.service), reaching(made, http2=True) as client:
             answer = client.get("/v1/payments", headers=good())
@@ -350,5 +351,6 @@ def test_what_a_caller_says_of_timeouts_and_retries_is_not_heard(
 def test_a_bad_body_is_neither_echoed_nor_logged(client: httpx.Client, behind: dict[str, Backend], mesh: World) -> None:
     answer = client.post("/v1/payments", headers=good(), content=b'{"card":{"number":4111111111111111')
     assert in_the_one_shape(answer) == (400, 3, "BAD_REQUEST")
-    client.get(f"/v1/payments/{PAN}?q={PAN}", headers={**good(), "user-agent": PAN})
+    last = client.get(f"/v1/payments/{PAN}?q={PAN}", headers={**good(), "user-agent": PAN})
+    assert mesh.logged("edge", last.headers["x-request-id"])[-1]["client"] == "client-1"
     assert PAN not in answer.text + mesh.log("edge")

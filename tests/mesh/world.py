@@ -1,5 +1,6 @@
 """A small mesh on this machine: compiled files, certificates, and Envoys that run while a test needs them."""
 
+import json
 import shutil
 import socket
 import subprocess
@@ -8,19 +9,20 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
 
-from mesh.compile import resources
+from mesh.compile import resources_of
 from mesh.identity.store import ensure
 from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
 from mesh.resources.tls import PUBLIC, TRUST
-from mesh.topology import IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
+from mesh.topology import EDGE, IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
 
 GENERATED = Path(__file__).parents[2] / "gen" / "florin"
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -48,6 +50,13 @@ class World:
 
     def log(self, node: str) -> str:
         return (self.root / f"{node}.log").read_text()
+
+    def logged(self, node: str, word: str) -> list[dict[str, Any]]:
+        """Return an Envoy's access log once `word` stands in it; Envoy writes it out now and then."""
+        deadline = time.monotonic() + READY_S
+        while word not in self.log(node) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return [json.loads(line) for line in self.log(node).splitlines() if line.startswith("{")]
 
     def channel(self, caller: str, callee: str) -> grpc.Channel:
         """A channel as a service opens one: to its own sidecar, naming the callee."""
@@ -79,26 +88,27 @@ def topology(root: Path, issuer: Issuer) -> Topology:
 
 
 @contextmanager
-def world(issuer: Issuer) -> Iterator[World]:
-    """Everything compiled and written, nothing started. The folder is short enough for Unix sockets."""
+def world(issuer: Issuer, nodes: Iterable[str]) -> Iterator[World]:
+    """The files of these Envoys, nothing started. The folder is short enough for Unix sockets."""
     root = Path(tempfile.mkdtemp(prefix="mesh-"))
     try:
         made = World(topology(root, issuer), root)
         ensure(made.identities, IDENTITIES, datetime.now(UTC))
-        write(made)
+        write(made, nodes)
         yield made
     finally:
         shutil.rmtree(root)
 
 
-def write(made: World) -> None:
+def write(made: World, nodes: Iterable[str]) -> None:
     secrets = made.root / "secrets"
     secrets.mkdir()
     (made.root / "conf").mkdir()
     for name in (*IDENTITIES, TRUST, PUBLIC):
         (secrets / f"{name}.json").write_text(secret_file(name, made.identities))
-    for one in resources(made.topology, partial(watched_file, secrets)):
-        made.bootstrap(one.node).write_text(bootstrap_file(one))
+    for node in nodes:
+        resources = resources_of(made.topology, node, partial(watched_file, secrets))
+        made.bootstrap(node).write_text(bootstrap_file(resources))
 
 
 @contextmanager
@@ -113,7 +123,9 @@ def running(made: World, nodes: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def _process(made: World, node: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [ENVOY, "-c", made.bootstrap(node), "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
+    shared = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
+    options = [*shared, "--file-flush-interval-msec", "100"]
+    command = [ENVOY, "-c", made.bootstrap(node), *options]
     with (made.root / f"{node}.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             yield process
@@ -121,26 +133,22 @@ def _process(made: World, node: str) -> Iterator[subprocess.Popen[bytes]]:
             process.terminate()
 
 
-def admin(made: World, node: str) -> httpx.Client:
+def admin_socket(made: World, node: str) -> Path:
     place = made.topology.places.get(node)
-    path = place.admin if place else {"edge": made.topology.edge.admin}.get(node, made.topology.operator_admin)
-    return httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://envoy")
+    return place.admin if place else {EDGE: made.topology.edge.admin}.get(node, made.topology.operator_admin)
 
 
 def _await_ready(made: World, node: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_S
-    with admin(made, node) as client:
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                if client.get("/ready").status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
+    socket_file = admin_socket(made, node)
+    while time.monotonic() < deadline and process.poll() is None:
+        # Asked only once it is there: httpx leaves a socket open when a Unix socket cannot be reached.
+        if socket_file.exists() and _is_ready(socket_file):
+            return
+        time.sleep(0.02)
     raise AssertionError(f"the Envoy of {node} did not become ready: {made.log(node)[-2000:]}")
 
 
-def elsewhere(made: World, name: str, port: int) -> World:
-    """The same world in which one service is said to be at another port."""
-    place = replace(made.topology.places[name], port=port)
-    return replace(made, topology=replace(made.topology, places={**made.topology.places, name: place}))
+def _is_ready(socket_file: Path) -> bool:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket_file))) as client:
+        return client.get("http://envoy/ready").status_code == httpx.codes.OK
