@@ -26,6 +26,9 @@ class RiskSettings(Settings):
     """How long the model may take before the rules decide alone."""
     counters_budget_ms: int = 50
     """How long Redis may take before velocity is judged as each rule's fail_open says."""
+    batch: int = 16
+    in_flight: int = 32
+    """More at once would only wait for each other until the model's budget is over."""
 
 
 @asynccontextmanager

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _VELOCITY = Path(__file__).with_name("velocity.lua").read_text(encoding="utf-8")
 CONNECTIONS = 32
+# Enough for a model that answers in milliseconds; more would only contend, and queueing counts against the budget.
+THREADS = 8
 
 # A model that has failed so often in a row is left alone for so long.
 FAILURES_TO_OPEN = 5
@@ -115,7 +117,7 @@ class Model:
         self._client = client
         self._endpoint = endpoint
         self._budget_s = budget_s
-        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="model")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="model")
         self._breaker = CircuitBreaker(
             failure_threshold=FAILURES_TO_OPEN, recovery_timeout=OPEN_S, expected_exception=Exception, name=endpoint
         )
@@ -159,7 +161,7 @@ async def model(endpoint: str, budget_ms: int) -> AsyncIterator[Model]:
         connect_timeout=budget_s,
         read_timeout=budget_s,
         retries={"total_max_attempts": 1},
-        max_pool_connections=CONNECTIONS,
+        max_pool_connections=THREADS,
     )
     opened = Model(boto3.client("sagemaker-runtime", config=config), endpoint, budget_s)
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from mesh.local.runner import Runner
 from services.chassis.database import Database
-from tests.risk.endpoint import Endpoint
+from tests.risk.endpoint import Endpoint, environment
 
 
 @pytest.fixture
@@ -30,6 +30,6 @@ def database(database_of: Callable[[str], Database]) -> Database:
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """A model's endpoint that does as it is told, and boto3's environment pointing at it."""
     with Endpoint.serving() as serving:
-        for name, value in serving.environment().items():
+        for name, value in environment(serving.address).items():
             monkeypatch.setenv(name, value)
         yield serving

@@ -39,20 +39,23 @@ class Endpoint:
             server.server_close()
             thread.join()
 
-    def environment(self) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": self.address,
-            "AWS_REGION": "ap-south-1",
-            "AWS_DEFAULT_REGION": "ap-south-1",
-            "AWS_ACCESS_KEY_ID": "florinlocal",
-            "AWS_SECRET_ACCESS_KEY": "florinlocal",
-            "AWS_CONFIG_FILE": "/dev/null",
-        }
+
+def environment(address: str) -> dict[str, str]:
+    """Return what makes boto3 take an address for the model's."""
+    return {
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": address,
+        "AWS_REGION": "ap-south-1",
+        "AWS_DEFAULT_REGION": "ap-south-1",
+        "AWS_ACCESS_KEY_ID": "florinlocal",
+        "AWS_SECRET_ACCESS_KEY": "florinlocal",
+        "AWS_CONFIG_FILE": "/dev/null",
+    }
 
 
 class _Handler(BaseHTTPRequestHandler):
     endpoints: ClassVar[dict[int, Endpoint]] = {}
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     log_message: Callable[..., None] = lambda *_: None
 
     def do_POST(self) -> None:

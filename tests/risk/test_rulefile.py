@@ -1,5 +1,8 @@
 """Rule files that are read, and those that are refused with the rule and the field that is wrong."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +119,19 @@ def test_a_limit_that_the_counters_could_never_pass_is_refused(tmp_path: Path) -
     assert "rule high, field above:" in refusal(tmp_path, HEAD + rule.format(MOST_REMEMBERED))
     (tmp_path / "rules.yaml").write_text(HEAD + rule.format(MOST_REMEMBERED - 1))
     assert rulefile.load_rules(tmp_path / "rules.yaml").rules
+
+
+def test_the_service_does_not_start_on_a_bad_file(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(HEAD + "{id: bad_one, kind: amount, currency: INR, above_minor: 0, outcome: review}")
+    told = {"FLORIN_LISTEN": f"unix:{tmp_path}/risk.sock", "FLORIN_RULES": str(path)}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.risk"], env={**os.environ, **told}, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode != 0
+    assert "rules.yaml: rule bad_one, field above_minor:" in ended.stderr
 
 
 BAD_BINS = {
