@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from services.risk.domain import Score
 from services.risk.outside import FAILURES_TO_OPEN, model
@@ -95,7 +96,9 @@ async def test_a_model_that_keeps_failing_is_left_alone_for_a_while(
         assert len(endpoint.asked) == FAILURES_TO_OPEN
 
         endpoint.status = 200
-        while await scoring.score("pay_1", FEATURES) is None:
-            time.sleep(0.02)  # noqa: ASYNC251 - nothing else runs on this loop
+        patient = AsyncRetrying(
+            retry=retry_if_result(lambda score: score is None), wait=wait_fixed(0.02), stop=stop_after_delay(5)
+        )
+        assert await patient(scoring.score, "pay_1", FEATURES) is not None
 
     assert len(endpoint.asked) == FAILURES_TO_OPEN + 1
