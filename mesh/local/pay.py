@@ -77,7 +77,7 @@ def trace(ctx: typer.Context, payment: Annotated[str, typer.Argument(help="A pay
 
 def show(run: Run, payment_id: str) -> None:
     """Print the hops of a payment. Exits with 1 when no service knows of it."""
-    way = hops.hops(_told(run.state.traces, payment_id))
+    way = hops.hops(told(run.state.traces, payment_id))
     if not way:
         say(f"no service has done anything for {payment_id}")
         raise typer.Exit(1)
@@ -88,7 +88,7 @@ def show(run: Run, payment_id: str) -> None:
     console.print(table)
 
 
-def _told(traces: Path, payment_id: str) -> list[hops.Span]:
+def told(traces: Path, payment_id: str) -> list[hops.Span]:
     """Return a payment's spans once the API has told of its end, or what there is after a while."""
     wait = Retrying(
         retry=retry_if_result(lambda found: not _complete(found)),
