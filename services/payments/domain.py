@@ -23,11 +23,14 @@ FINAL = frozenset(
         api.PAYMENT_STATUS_EXPIRED,
     }
 )
-ACTIONABLE = FINAL | {
-    api.PAYMENT_STATUS_AUTHORIZED,
-    api.PAYMENT_STATUS_REQUIRES_ACTION,
-    api.PAYMENT_STATUS_IN_REVIEW,
-}
+_WAITS_FOR_SOMEBODY = frozenset({api.PAYMENT_STATUS_REQUIRES_ACTION, api.PAYMENT_STATUS_IN_REVIEW})
+
+
+def actionable(payment: Payment) -> bool:
+    """Whether its merchant can act on it now: it is final, or waits for the merchant, the payer or a reviewer."""
+    if payment.status == api.PAYMENT_STATUS_AUTHORIZED:
+        return payment.capture_method == instruments.CAPTURE_METHOD_MANUAL
+    return payment.status in FINAL | _WAITS_FOR_SOMEBODY
 
 
 def check(request: CreatePaymentRequest, now: datetime) -> None:

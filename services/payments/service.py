@@ -21,7 +21,7 @@ from florin.payments.v1.payment_service_pb2 import (
 
 from services.chassis import Bell, Call, Clock, Database, FailedPrecondition, NotFound, Once, Unit, mark, new_id
 from services.payments import store
-from services.payments.domain import ACTIONABLE, FINAL, capturable, check, initiated, opened
+from services.payments.domain import FINAL, actionable, capturable, check, initiated, opened
 from services.payments.outside import Vault
 from services.payments.paging import page_size, position, token_after
 from services.payments.store import View
@@ -50,7 +50,7 @@ class PaymentsService:
         def act(unit: Unit) -> CreatePaymentResponse:
             return _open(unit, payment_id, call.tenant, request, sealed)
 
-        return await self._performed(call, request, act, lambda view: view.payment.status in ACTIONABLE)
+        return await self._performed(call, request, act, lambda view: actionable(view.payment))
 
     async def CapturePayment(self, request: CapturePaymentRequest, call: Call) -> CapturePaymentResponse:
         """Ask for the money that is held, then wait for the acquirer's acknowledgement."""

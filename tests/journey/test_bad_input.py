@@ -101,7 +101,8 @@ def test_other_media_types(shop: Merchant, kind: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", [
-    "no token", "not a token", "another scheme", "forged", "expired and forged", "another algorithm", "altered", "alg none",
+    "no token", "not a token", "another scheme", "forged",
+    "expired and forged", "another algorithm", "altered", "alg none",
 ])  # fmt: skip
 def test_bad_tokens(shop: Merchant, wrong: str) -> None:
     token = bad_tokens(shop)[wrong]

@@ -1,4 +1,4 @@
-"""Card numbers and security codes are nowhere: no topic, table, key, log or span holds one outside the vault's ciphertext."""
+"""Card numbers and security codes are nowhere: no topic, table, key, log or span holds one in the clear."""
 
 import re
 import uuid

@@ -2,7 +2,7 @@
 
 import pytest
 from florin.common.v1.decline_pb2 import Decline
-from florin.common.v1.instrument_pb2 import CAPTURE_METHOD_MANUAL
+from florin.common.v1.instrument_pb2 import CAPTURE_METHOD_AUTOMATIC, CAPTURE_METHOD_MANUAL
 from florin.common.v1.money_pb2 import Money
 from florin.payments.v1 import payment_events_pb2 as outcomes
 from florin.payments.v1 import payment_service_pb2 as api
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.chassis import FailedPrecondition, InvalidArgument, Poison
-from services.payments.domain import after, capturable, check
+from services.payments.domain import actionable, after, capturable, check
 from services.payments.paging import page_size, position, token_after
 from tests.kit.time import NOON
 from tests.payments.examples import CARD, PAYMENT_ID, a_payment, card_request, upi_request
@@ -73,6 +73,27 @@ def test_requests_that_are_refused(request_: CreatePaymentRequest, wrong: set[st
 )
 def test_requests_that_are_taken(request_: CreatePaymentRequest) -> None:
     check(request_, NOON)
+
+
+@pytest.mark.parametrize(
+    ("status", "manual_", "enough"),
+    [
+        ("PROCESSING", False, False),
+        ("IN_REVIEW", False, True),
+        ("REQUIRES_ACTION", False, True),
+        ("AUTHORIZED", True, True),
+        ("AUTHORIZED", False, False),
+        ("CAPTURED", False, True),
+        ("DECLINED", True, True),
+        ("FAILED", True, True),
+        ("EXPIRED", False, True),
+    ],
+)
+def test_when_a_merchant_can_act(status: str, manual_: bool, enough: bool) -> None:
+    method = CAPTURE_METHOD_MANUAL if manual_ else CAPTURE_METHOD_AUTOMATIC
+    payment = a_payment(status=api.PaymentStatus.Value(f"PAYMENT_STATUS_{status}"), capture_method=method)
+
+    assert actionable(payment) == enough
 
 
 MONEY = Money(amount_minor=49900, currency="INR")
