@@ -1,5 +1,6 @@
 """The UPI orchestrator's process."""
 
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from services.upi.service import UpiService
 from services.upi.sweep import Sweeper
 
 CONNECT_S = 2.0
+KEPT_ALIVE = 64
 
 
 class UpiSettings(Settings):
@@ -40,23 +42,33 @@ class UpiSettings(Settings):
 @asynccontextmanager
 async def compose(chassis: Chassis[UpiSettings]) -> AsyncIterator[Parts]:
     """One PSP, asked and listened to."""
-    settings, particulars = chassis.settings, PSPS[chassis.settings.psp]
-    timeout = httpx.Timeout(settings.psp_timeout_s, connect=min(CONNECT_S, settings.psp_timeout_s))
-    trusted = ssl.create_default_context(cafile=settings.psp_ca)
-    async with httpx.AsyncClient(base_url=settings.psp_url, timeout=timeout, verify=trusted) as client:
-        keys = (chassis.secret(particulars.key_secret), chassis.secret(particulars.webhook_secret))
-        psp = OrderApi(particulars, client, *keys)
+    settings, database, outbox = chassis.settings, chassis.database, chassis.outbox
+    async with _client(settings) as client:
+        psp = _psp(chassis, client)
         psps = {psp.name: psp}
-        sweeper = Sweeper(chassis.database, chassis.outbox, psps, chassis.clock)
-        async with sweeper.running(settings.sweep_s):
+        handlers = UpiHandlers(database, psp, timedelta(seconds=settings.intent_ttl_s), settings.psp_budget_s)
+        async with Sweeper(database, outbox, psps, chassis.clock).running(settings.sweep_s):
             yield Parts(
-                servicers={
-                    "florin.upi.v1.UpiService": UpiService(chassis.database, chassis.outbox, psps, chassis.clock)
-                },
-                hearers=[
-                    UpiHandlers(chassis.database, psp, timedelta(seconds=settings.intent_ttl_s), settings.psp_budget_s)
-                ],
+                servicers={"florin.upi.v1.UpiService": UpiService(database, outbox, psps, chassis.clock)},
+                hearers=[handlers],
             )
+
+
+def _psp(chassis: Chassis[UpiSettings], client: httpx.AsyncClient) -> OrderApi:
+    particulars = PSPS[chassis.settings.psp]
+    api_key, webhook_key = chassis.secret(particulars.key_secret), chassis.secret(particulars.webhook_secret)
+    return OrderApi(particulars, client, api_key, webhook_key)
+
+
+def _client(settings: UpiSettings) -> httpx.AsyncClient:
+    # httpx tells every request at INFO, as plain text; the spans already do.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        base_url=settings.psp_url,
+        timeout=httpx.Timeout(settings.psp_timeout_s, connect=min(CONNECT_S, settings.psp_timeout_s)),
+        limits=httpx.Limits(max_connections=settings.in_flight, max_keepalive_connections=KEPT_ALIVE),
+        verify=ssl.create_default_context(cafile=settings.psp_ca),
+    )
 
 
 if __name__ == "__main__":

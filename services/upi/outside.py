@@ -54,10 +54,13 @@ class Order:
 class Psp(Protocol):
     """A payment service provider. Its methods raise Unanswered when it does not answer."""
 
-    name: str
-    """As in the path of its callbacks."""
-    prefix: str
-    """The three letters at NPCI that its transaction ids begin with."""
+    @property
+    def name(self) -> str:
+        """As in the path of its callbacks."""
+
+    @property
+    def prefix(self) -> str:
+        """The three letters at NPCI that its transaction ids begin with."""
 
     async def place(self, order: Order) -> Report:
         """Register an order and return where it stands. Raises OrderRefused."""

@@ -1,17 +1,20 @@
 """The UPI orchestrator at work on its database, at a time and with a PSP that the test owns."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from florin.upi.v1 import upi_events_pb2 as said
 from florin.upi.v1.upi_service_pb2 import GetQrCodeRequest, QrFormat, ReceiveCallbackRequest
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.message import Message
 
 from services.chassis import Call, Outbox, contract
 from services.chassis.database import Database
 from services.upi import store
 from services.upi.domain import Intent, Stage
+from services.upi.outside import Psp
 from services.upi.service import UpiService
 from services.upi.sweep import Sweeper
 from tests.kit.once import Broker
@@ -29,7 +32,8 @@ class Scene:
     broker: Broker
     outbox: Outbox
     script: Script
-    now: datetime = field(default=NOON)
+    now: datetime = NOON
+    real: Psp | None = None
 
     def given(self, stage: Stage, **changed: Any) -> Intent:
         """Keep an intent in a stage."""
@@ -50,8 +54,7 @@ class Scene:
 
     async def sweep(self) -> int:
         """Ask the PSP about what is due."""
-        sweeper = Sweeper(self.database, self.outbox, {"simpsp": self.script.psp()}, lambda: self.now)
-        return await sweeper.sweep()
+        return await Sweeper(self.database, self.outbox, self._psps(), lambda: self.now).sweep()
 
     def at(self, now: datetime) -> None:
         """Let the time be this."""
@@ -67,8 +70,15 @@ class Scene:
 
     def told(self) -> list[str]:
         """What was said of the payment, status by status."""
-        facts = [fact for fact in self.broker.facts() if isinstance(fact, said.UpiStatusUpdated)]
-        return [said.UpiStatus.Name(fact.status).removeprefix("UPI_STATUS_") for fact in facts]
+        return statuses(self.updates())
+
+    def updates(self) -> list[said.UpiStatusUpdated]:
+        """The facts that were said of the payment."""
+        return updates(self.broker.facts())
+
+    def link(self) -> str:
+        """The link that the payer was shown."""
+        return self.updates()[0].intent_uri
 
     def callbacks(self) -> list[str]:
         """The verdicts on the callbacks that were taken."""
@@ -77,7 +87,20 @@ class Scene:
         return [row["verdict"] for row in rows]
 
     def _service(self) -> UpiService:
-        return UpiService(self.database, self.outbox, {"simpsp": self.script.psp()}, lambda: self.now)
+        return UpiService(self.database, self.outbox, self._psps(), lambda: self.now)
+
+    def _psps(self) -> dict[str, Psp]:
+        return {"simpsp": self.real or self.script.psp()}
+
+
+def updates(facts: Iterable[Message]) -> list[said.UpiStatusUpdated]:
+    """Those of some facts that tell where a UPI payment stands."""
+    return [fact for fact in facts if isinstance(fact, said.UpiStatusUpdated)]
+
+
+def statuses(facts: Iterable[said.UpiStatusUpdated]) -> list[str]:
+    """Where they say it stands."""
+    return [said.UpiStatus.Name(fact.status).removeprefix("UPI_STATUS_") for fact in facts]
 
 
 def _call(path: str, tenant: str = "", metadata: dict[str, str] | None = None) -> Call:

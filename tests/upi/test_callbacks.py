@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 
 import pytest
-from florin.upi.v1.upi_service_pb2 import QR_FORMAT_PNG, QR_FORMAT_SVG
+from florin.upi.v1.upi_service_pb2 import QR_FORMAT_PNG, QR_FORMAT_SVG, QR_FORMAT_UNSPECIFIED, QrFormat
 from grpc import StatusCode
 
 from services.chassis import FailedPrecondition, InvalidArgument, NotFound, Refusal, Unauthenticated
@@ -180,8 +180,10 @@ def test_an_order_nobody_knows_is_to_be_told_again(scene: Scene) -> None:
     assert scene.told() == ["SUCCEEDED"]
 
 
-@pytest.mark.parametrize(("wanted", "media_type"), [(0, PNG), (QR_FORMAT_PNG, PNG), (QR_FORMAT_SVG, SVG)])
-def test_the_picture_is_of_the_payment(scene: Scene, wanted: int, media_type: str) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "media_type"), [(QR_FORMAT_UNSPECIFIED, PNG), (QR_FORMAT_PNG, PNG), (QR_FORMAT_SVG, SVG)]
+)
+def test_the_picture_is_of_the_payment(scene: Scene, wanted: QrFormat.ValueType, media_type: str) -> None:
     intent = scene.given(Stage.AWAITING_PAYER)
 
     image = scene.picture(image=wanted)
