@@ -152,6 +152,14 @@ def test_doubt_counts_from_when_it_came_up() -> None:
     assert advance(deemed, a_report(Outcome.DEEMED, "BT"), LATE + CHECKS[0]).intent == deemed
 
 
+def test_a_payer_who_acted_earns_no_second_round_of_questions() -> None:
+    pending = advance(an_intent(Stage.AWAITING_PAYER), a_report(Outcome.PENDING, "U09"), NOON).intent
+
+    deemed = advance(pending, a_report(Outcome.DEEMED, "RB"), NOON + CHECKS[0]).intent
+
+    assert deemed.due_at == NOON + CHECKS[1]
+
+
 @pytest.mark.parametrize(("ttl_s", "due_s"), [(300, 90), (60, 61), (89, 90), (3600, 90)])
 def test_an_order_nobody_acted_on_is_asked_about_early_and_at_its_end(ttl_s: int, due_s: int) -> None:
     created = replace(an_intent(Stage.CREATED), expires_at=NOON + timedelta(seconds=ttl_s))
