@@ -16,6 +16,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from mesh.identity.store import ensure
 from mesh.local import infra, places, pods
 from mesh.local.parts import Part, select
 from mesh.local.ports import allocate
@@ -56,23 +57,25 @@ class Runner(Run):
         self.state = self.state.create()
         self.supervisor = Supervisor(self.state)
         ports = allocate(self.state, (*infra.PORTS, *places.PORTS))
-        outside = (*infra.parts(self.state, ports, infra.Tools.fetch()), *pods.simulators(self.state, ports))
-        chosen = select((*outside, *pods.pods(self.state, ports)), self.only)
+        foundation = infra.parts(self.state, ports, infra.Tools.fetch())
+        rest = (*pods.simulators(self.state, ports), *pods.pods(self.state, ports))
+        chosen = select((*foundation, *rest), self.only)
         self.parts = {part.name: part for part in chosen}
         addresses = {part.name: part.address for part in chosen}
         write_private(self.state.conf / "addresses.json", json.dumps(addresses, indent=2) + "\n")
+        ensure(self.state.secrets / "mesh", IDENTITIES, datetime.now(UTC))
         try:
             self.supervisor.start(chosen)
-            self._start([part for part in chosen if part in outside], report)
-            if ours := [part for part in chosen if part not in outside]:
+            self._start([part for part in chosen if part in foundation], report)
+            if above := [part for part in chosen if part in rest]:
                 self._configure(ports)
-                self._start(ours, report)
+                self._start(above, report)
         except BaseException:
             self.down()
             raise
 
     def _configure(self, ports: Mapping[str, int]) -> None:
-        """Compile the mesh. Only now is it known whose tokens the edge takes."""
+        """Compile the mesh and issue its certificates. Only now is it known whose tokens the edge takes."""
         from mesh.local.configure import configure  # noqa: PLC0415 - Envoy's types take most of a second to load
 
         configure(self.state, ports)
