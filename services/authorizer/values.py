@@ -179,4 +179,8 @@ def _is_base64(value: str) -> bool:
 
 def _is_unicode(value: str) -> bool:
     """Return whether the string can be written in UTF-8: JSON's escapes can also make half a surrogate pair."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
