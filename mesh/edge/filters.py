@@ -9,6 +9,7 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
+from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as manager
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
@@ -46,6 +47,15 @@ SAFETY: Final = {
     "x-content-type-options": "nosniff",
 }
 
+START_OF_TRACE: Final = """
+function envoy_on_request(handle)
+  local id = handle:headers():get("x-request-id"):gsub("-", "")
+  handle:headers():replace("traceparent", "00-" .. id .. "-" .. id:sub(17) .. "-01")
+end
+"""
+"""Every trace begins at the edge (W3C Trace Context), under the request id that the client is answered with. What the
+client sent in its place could be anything, and would be logged."""
+
 TOLD_TO_THE_AUTHORIZER: Final = ("content-type", "content-length", "x-request-id", "traceparent")
 
 
@@ -53,6 +63,7 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
     """Return the filters in front of the router."""
     return [
         headers(),
+        http_filter("start_of_trace", Lua(default_source_code=core.DataSource(inline_string=START_OF_TRACE))),
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
         asked_for(UNWRAPPED, unwrapping()),

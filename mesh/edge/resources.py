@@ -28,6 +28,9 @@ from mesh.topology import CHECK, EDGE, Issuer, Topology
 LARGEST_HEAP_BYTES: Final = 512 << 20
 MOST_CONNECTIONS: Final = 10_000
 
+# Whoever is trusted as internal may set request ids and timeouts. An empty list would mean all private addresses.
+NOBODY: Final = core.CidrRange(address_prefix="255.255.255.255", prefix_len=32)
+
 REQUEST_TIMEOUT: Final = timedelta(seconds=15)
 HEADERS_TIMEOUT: Final = timedelta(seconds=5)
 IDLE_TIMEOUT: Final = timedelta(minutes=5)
@@ -78,7 +81,7 @@ def connections_from_outside(
             http.http_filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),
         ],
         use_remote_address=True,
-        internal_address_config=manager.HttpConnectionManagerInternalAddressConfig(),
+        internal_address_config=manager.HttpConnectionManagerInternalAddressConfig(cidr_ranges=[NOBODY]),
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=manager.HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,

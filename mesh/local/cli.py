@@ -71,7 +71,7 @@ def _start(runner: "Runner") -> None:
     try:
         runner.up(screen.came_up)
     except AlreadyUpError:
-        screen.say("Florin is up already: see `florin status`, stop it with `florin down`.")
+        screen.say("Florin is up already, or starting: see `florin status`, stop it with `florin down`.")
         raise typer.Exit from None
     except ValueError as mistake:
         raise typer.BadParameter(str(mistake)) from None

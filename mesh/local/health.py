@@ -44,6 +44,9 @@ def tcp(host: str, port: int) -> None:
 
 def envoy(admin: Path) -> None:
     """Envoy has loaded its configuration and its listeners are open; asked over its admin socket."""
+    # Tried first: httpx leaves a socket open that could not connect.
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(str(admin))
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin)), timeout=PATIENCE_S) as client:
         client.get("http://envoy/ready").raise_for_status()
 

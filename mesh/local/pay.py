@@ -21,6 +21,7 @@ pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", 
 
 # A payment is final a moment before the last of its services has written down what it did.
 SETTLE_S = 5.0
+LATEST_S = 0.4
 AMOUNT = Annotated[int, typer.Option("--amount", help="In minor units: 49900 is 499 rupees.")]
 ENDED = ("CAPTURED", "DECLINED", "FAILED", "EXPIRED")
 
@@ -89,11 +90,17 @@ def show(run: Run, payment_id: str) -> None:
 
 
 def told(traces: Path, payment_id: str) -> list[hops.Span]:
-    """Return a payment's spans once the API has told of its end, or what there is after a while."""
+    """Return a payment's spans once the API has told of its end and no more come, or what there is after a while."""
+    seen = [0]
+
+    def settled(found: list[hops.Span]) -> bool:
+        before, seen[0] = seen[0], len(found)
+        return _complete(found) and before == len(found)
+
     wait = Retrying(
-        retry=retry_if_result(lambda found: not _complete(found)),
+        retry=retry_if_result(lambda found: not settled(found)),
         stop=stop_after_delay(SETTLE_S),
-        wait=wait_fixed(0.1),
+        wait=wait_fixed(LATEST_S),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
     )
     return list(wait(lambda: hops.of_payment(hops.spans(traces), payment_id)))

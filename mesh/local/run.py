@@ -16,7 +16,7 @@ TAIL_LINES = 15
 
 
 class AlreadyUpError(Exception):
-    """The run is up."""
+    """The run is up, or somebody is starting it."""
 
 
 class StartFailedError(Exception):

@@ -1,9 +1,11 @@
 """Brings one run of the gateway up, in the order its parts need each other."""
 
+import fcntl
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from threading import Event
@@ -23,6 +25,7 @@ from mesh.local.ports import allocate
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import write_private
 from mesh.local.supervise import Supervisor, sweep
+from mesh.topology import IDENTITIES
 
 PATIENCE_S = 60
 RUNNING = frozenset({"STARTING", "RUNNING"})
@@ -51,6 +54,16 @@ class Runner(Run):
         `report` hears of each part that works and how many seconds it took. Raises AlreadyUpError; raises
         StartFailedError, having stopped everything again.
         """
+        self.state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.state.root / "starting").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyUpError from None
+            self._up(report)
+
+    def _up(self, report: Report) -> None:
+        """Start everything, as the only one that does so in this folder."""
         if self.supervisor.alive():
             raise AlreadyUpError
         sweep(self.state)
@@ -122,7 +135,7 @@ class Runner(Run):
         Raises StartFailedError when it ends instead, and its check's own error when it is late.
         """
         for attempt in Retrying(
-            wait=wait_fixed(0.05),
+            wait=wait_fixed(0.1),
             stop=stop_after_delay(PATIENCE_S) | stop_when_event_set(failed),
             retry=retry_if_not_exception_type(StartFailedError),
             reraise=True,

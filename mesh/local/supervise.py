@@ -104,6 +104,7 @@ class Supervisor:
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self._addresses: dict[str, str] = {}
 
     def start(self, parts: Sequence[Part]) -> None:
         """Start the supervisor with these parts known to it and none running."""
@@ -132,7 +133,7 @@ class Supervisor:
 
     def launch(self, name: str) -> None:
         """Start one part."""
-        self._call("startProcess", self.process(name).address, False)
+        self._call("startProcess", self._address(name), False)
 
     def processes(self) -> list[Process]:
         """Return what is known of every part."""
@@ -140,7 +141,13 @@ class Supervisor:
 
     def process(self, name: str) -> Process:
         """Return what is known of one part."""
-        return next(process for process in self.processes() if process.name == name)
+        return _process(self._call("getProcessInfo", self._address(name)))
+
+    def _address(self, name: str) -> str:
+        """Return what the supervisor calls a part; asked once, because a start asks for each part many times."""
+        if name not in self._addresses:
+            self._addresses = {process.name: process.address for process in self.processes()}
+        return self._addresses[name]
 
     def shutdown(self) -> None:
         """End every part, dependents first, then the supervisor, and wait for it."""

@@ -22,7 +22,7 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
     "unknown field in camel case": (card_body(captureMethods="x"), "captureMethods"),
     "wrong type": (card_body(amount={"amount_minor": "a lot"}), "amount.amount_minor"),
     "wrong type, an object": (card_body(reference={"a": 1}), "reference"),
-    "wrong type, a list": (card_body(amount=[1]) | {"amount": [1]}, "amount"),
+    "wrong type, a list": (card_body() | {"amount": [1]}, "amount"),
     "a fraction": (card_body(amount={"amount_minor": 1.5}), "amount.amount_minor"),
     "bad enum": (card_body(capture_method="SOMETIME"), "capture_method"),
     "enum by an unknown number": (card_body(capture_method=99), "capture_method"),

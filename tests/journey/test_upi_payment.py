@@ -89,7 +89,7 @@ def test_collect_has_ended_for_this_merchant(shop: Merchant) -> None:
 @pytest.mark.parametrize(("path", "headers", "code", "why"), [
     ("/v1/upi/callbacks/simpsp", {}, 401, "CALLBACK_SIGNATURE_INVALID"),
     ("/v1/upi/callbacks/simpsp", {"x-psp-signature": "00" * 32}, 401, "CALLBACK_SIGNATURE_INVALID"),
-    ("/v1/upi/callbacks/nobody", {"x-psp-signature": "00" * 32}, 404, "PSP_NOT_FOUND"),
+    ("/v1/upi/callbacks/nobody", {"x-psp-signature": "00" * 32}, 404, "PSP_UNKNOWN"),
 ])  # fmt: skip
 def test_forged_callbacks(shop: Merchant, path: str, headers: dict[str, str], code: int, why: str) -> None:
     body = {"event_id": str(uuid.uuid4()), "event": "payment.success"}

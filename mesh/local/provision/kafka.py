@@ -15,7 +15,7 @@ def provision(bootstrap: str) -> None:
 
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     wanted = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in contract.topics()]
-    made = client.create_topics(wanted, operation_timeout=PATIENCE_S) if wanted else {}
+    made = client.create_topics(wanted, operation_timeout=PATIENCE_S)
     for topic in made.values():
         try:
             topic.result(PATIENCE_S)
