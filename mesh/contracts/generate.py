@@ -1,4 +1,4 @@
-"""`make gen`: writes gen/ anew from proto/. `--check` compares instead and exits 1 where gen/ is stale.
+"""`make gen`: writes gen/ and docs/flow.md anew. `--check` compares gen/ instead and exits 1 where it is stale.
 
 `--breaking REF` compares the contracts with those of a git revision and exits 1 on a breaking change.
 """
@@ -71,10 +71,18 @@ def main() -> int:
         if not options.check:
             for name in differing:
                 place(Path(folder, "gen", name), ROOT / "gen" / name)
+            draw()
             return 0
     for name in differing:
         sys.stderr.write(f"gen/{name} is not what `make gen` makes\n")
     return 1 if differing else 0
+
+
+def draw() -> None:
+    """Write docs/flow.md in a process of its own: it imports the stubs that have just been written."""
+    code = "from mesh.contracts import flow; print(flow.document(), end='')"
+    page = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    (ROOT / "docs" / "flow.md").write_text(page.stdout)
 
 
 def place(fresh: Path, committed: Path) -> None:

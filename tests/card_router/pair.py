@@ -26,9 +26,11 @@ QUICK = LinkSettings(
 
 async def eventually(condition: Callable[[], bool]) -> None:
     """Wait for something the other side does in its own time."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - a socket's other end has no event to wait for
-            await asyncio.sleep(0.002)
+
+    async def looked() -> bool:
+        return condition()
+
+    await eventually_async(looked)
 
 
 @dataclass
@@ -50,6 +52,7 @@ async def a_pair(
     on_unmatched: Callable[[Unmatched], None] | None = None,
     contexts: tuple[ssl.SSLContext | None, ssl.SSLContext | None] = (None, None),
 ) -> AsyncIterator[Pair]:
+from tests.kit.wait import eventually_async
     unmatched: list[Unmatched] = []
     async with Peer(contexts[0]) as peer:
         address = Address("127.0.0.1", peer.port, contexts[1])

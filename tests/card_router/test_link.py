@@ -19,6 +19,7 @@ from services.card_router.link import (
 from tests.card_router.pair import QUICK, eventually
 from tests.card_router.peer import Peer, answer_to
 from tests.card_router.samples import DIALECT, an_authorization
+from tests.kit.wait import eventually_async
 
 ECHOING = LinkSettings(
     network_timeout_s=0.05, echo_interval_s=0.05, first_pause_s=0.01, longest_pause_s=0.05, stable_after_s=0
@@ -131,9 +132,14 @@ async def test_an_idle_link_echoes() -> None:
 async def test_a_link_that_hears_something_does_not_echo() -> None:
     settings = LinkSettings(network_timeout_s=0.5, echo_interval_s=0.5)
     async with Peer() as peer, link_to(peer, settings):
-        for _ in range(14):
+        clock = asyncio.get_running_loop().time
+        long_enough = clock() + 1.4 * settings.echo_interval_s
+
+        async def says_something() -> bool:
             peer.send_raw(bytes(2))
-            await asyncio.sleep(0.05)
+            return clock() > long_enough
+
+        await eventually_async(says_something)
 
         echoes = [frame for frame in peer.frames if frame.endswith(b"301")]
         assert not echoes
