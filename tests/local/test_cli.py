@@ -97,6 +97,13 @@ def test_a_detached_start_is_told_of_stopped_and_started_again(florin: Florin) -
     assert florin("up", "--only", "redis", "--detach").returncode == 0
 
 
+def test_two_starts_at_once_are_one(florin: Florin) -> None:
+    with florin.start("up", "--only", "redis", "-d") as one, florin.start("up", "--only", "redis", "-d") as other:
+        said = [process.communicate()[0] for process in (one, other)]
+    assert sorted("up already" in words for words in said) == [False, True]
+    assert florin.is_up()
+
+
 def test_what_a_killed_command_started_is_found_by_the_next(florin: Florin) -> None:
     with florin.start("up", "--only", "redis") as up:
         read_until(up, "Florin is up")

@@ -22,10 +22,11 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from tenacity import retry, stop_after_delay, wait_fixed
 
-from mesh.local.estate import CREDENTIALS, DATABASES, KEYS, REGION, TABLES
+from mesh.local.estate import CREDENTIALS, DATABASES, KEYS, PARTITIONS, REGION, TABLES
 from mesh.local.run import AlreadyUpError, StartFailedError
 from mesh.local.runner import Runner
 from mesh.local.supervise import marked
+from services.chassis import contract
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
@@ -86,6 +87,12 @@ def test_kafka_carries_a_message(runner: Runner) -> None:
     consumer.close()
     assert message is not None
     assert message.key() == b"pay_1"
+
+
+def test_kafka_has_every_topic_that_the_contracts_name(runner: Runner) -> None:
+    there = AdminClient({"bootstrap.servers": runner.addresses()["kafka"]}).list_topics(timeout=5).topics
+    assert contract.topics()
+    assert {len(there[name].partitions) for name in contract.topics()} == {PARTITIONS}
 
 
 def test_kafka_makes_no_topic_that_nobody_declared(runner: Runner) -> None:
