@@ -12,6 +12,7 @@ from services.card_router.iso8583 import Dialect, Message
 from services.card_router.link import AcquirerLink, Address, LinkSettings, OutcomeUnknown, Unknown, Unmatched
 from tests.card_router.peer import Peer
 from tests.card_router.samples import DIALECT
+from tests.kit.wait import eventually_async
 
 QUICK = LinkSettings(
     connect_timeout_s=1,
@@ -52,7 +53,6 @@ async def a_pair(
     on_unmatched: Callable[[Unmatched], None] | None = None,
     contexts: tuple[ssl.SSLContext | None, ssl.SSLContext | None] = (None, None),
 ) -> AsyncIterator[Pair]:
-from tests.kit.wait import eventually_async
     unmatched: list[Unmatched] = []
     async with Peer(contexts[0]) as peer:
         address = Address("127.0.0.1", peer.port, contexts[1])

@@ -13,7 +13,7 @@ NOT_YET = (OSError, AssertionError)
 
 
 def eventually(condition: Callable[[], T], within_s: float = 5.0) -> T:
-    """Return the condition's value once it is true. Raises tenacity's RetryError when it is not within so many seconds."""
+    """Return the condition's value once it is true. Raises tenacity's RetryError when it is not in time."""
     again = retry_if_result(lambda value: not value) | retry_if_exception_type(NOT_YET)
     return Retrying(retry=again, wait=wait_fixed(EVERY_S), stop=stop_after_delay(within_s))(condition)
 
