@@ -31,6 +31,8 @@ FORGED: Final = (
     matcher.StringMatcher(prefix="x-envoy-"),
     matcher.StringMatcher(prefix="grpc-"),
     matcher.StringMatcher(suffix="-bin"),
+    exact("tracestate"),
+    exact("baggage"),
 )
 """Headers that only the mesh may set, and those in which gRPC would see binary metadata."""
 
@@ -56,7 +58,9 @@ end
 """Every trace begins at the edge (W3C Trace Context), under the request id that the client is answered with. What the
 client sent in its place could be anything, and would be logged."""
 
-TOLD_TO_THE_AUTHORIZER: Final = ("content-type", "content-length", "x-request-id", "traceparent")
+TRACEPARENT: Final = "traceparent"
+
+TOLD_TO_THE_AUTHORIZER: Final = ("content-type", "content-length", "x-request-id")
 
 
 def filters(topology: Topology) -> list[manager.HttpFilter]:
@@ -115,6 +119,7 @@ def authorization() -> ext_authz.ExtAuthz:
         grpc_service=core.GrpcService(
             envoy_grpc=core.GrpcServiceEnvoyGrpc(cluster_name=CHECK.owner, authority=CHECK.owner),
             timeout=milliseconds(CHECK.deadline_ms),
+            initial_metadata=[core.HeaderValue(key=TRACEPARENT, value=f"%REQ({TRACEPARENT})%")],
         ),
         with_request_body=ext_authz.BufferSettings(max_request_bytes=LARGEST_REQUEST_BYTES, pack_as_bytes=True),
         status_on_error=kind.HttpStatus(code=kind.StatusCode.ServiceUnavailable),

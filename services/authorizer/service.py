@@ -19,13 +19,14 @@ from florin.authorizer.v1.check_pb2 import (
 from google.protobuf import json_format
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
+from opentelemetry.trace import SpanKind
 
 from services.authorizer import domain, request
 from services.authorizer.domain import Admitted
 from services.authorizer.outside import Clients
 from services.authorizer.request import UnsupportedContentType
 from services.authorizer.rules import Rule
-from services.chassis import PermissionDenied, Refusal, Unauthenticated
+from services.chassis import PermissionDenied, Refusal, Unauthenticated, observe
 
 AUTHORIZATION: Final = "envoy.service.auth.v3.Authorization"
 CALLER: Final = "x-florin-caller"
@@ -50,13 +51,15 @@ class Authorizer:
 
     async def Check(self, asked: CheckRequest, context: Any) -> CheckResponse:
         """Let a request in, or say what the client shall hear. Whom the question is not from hears nothing."""
-        caller = dict(context.invocation_metadata() or ()).get(CALLER)
-        if caller != EDGE:
+        metadata = dict(context.invocation_metadata() or ())
+        if metadata.get(CALLER) != EDGE:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, "only the edge asks")
-        try:
-            return _let_in(await self._admitted(asked))
-        except Refusal as refusal:
-            return _turned_away(refusal)
+        with observe.span_from(metadata, f"{AUTHORIZATION}/Check", SpanKind.SERVER, {}) as span:
+            try:
+                return _let_in(await self._admitted(asked))
+            except Refusal as refusal:
+                span.set_attribute("florin.refusal", refusal.reason)
+                return _turned_away(refusal)
 
     async def _admitted(self, asked: CheckRequest) -> Admitted:
         rule = self._rule(asked)

@@ -21,9 +21,10 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from mesh.topology import Issuer
 from tests.mesh.backend import Backend, served
-from tests.mesh.tokens import STRANGER, bearer, issuer
-from tests.mesh.world import World, running, world
+from tests.mesh.tokens import ISSUER, STRANGER, bearer, issuer
+from tests.mesh.world import HOST, World, free_ports, running, world
 
 pytestmark = pytest.mark.real
 
@@ -227,6 +228,16 @@ def test_answers_carry_what_browsers_and_scanners_look_for_and_nothing_of_grpc(
     assert not [name for name in headers if name.startswith(("grpc-", "x-envoy-", "x-florin-"))]
 
 
+def test_a_trace_begins_at_the_edge_under_the_request_s_id(client: httpx.Client, behind: dict[str, Backend]) -> None:
+    headers = {**good(), "traceparent": f"00-{PAN}", "tracestate": "a=b", "x-request-id": PAN}
+    answer = client.get("/v1/payments", headers=headers)
+    trace = answer.headers["x-request-id"].replace("-", "")
+    for name in ("payments", "authorizer"):
+        seen = behind[name].last.metadata
+        assert re.fullmatch(rf"00-{trace}-[0-9a-f]{{16}}-01", seen["traceparent"])
+        assert "tracestate" not in seen
+
+
 def test_the_authorizer_is_told_the_rpc_the_claims_and_the_body(
     client: httpx.Client, behind: dict[str, Backend]
 ) -> None:
@@ -278,6 +289,13 @@ def test_a_service_s_error_arrives_with_its_details(client: httpx.Client, behind
     assert in_the_one_shape(answer) == (400, 3, "CARD_NUMBER_INVALID")
     (violation,) = answer.json()["details"][1]["field_violations"]
     assert (violation["field"], violation["description"]) == ("card.number", "check digit")
+
+
+def test_without_the_issuer_s_keys_a_token_is_not_wrong_but_unchecked() -> None:
+    (nobody,) = free_ports(1)
+    silent = Issuer(ISSUER, f"http://{HOST}:{nobody}/jwks.json")
+    with world(silent, ["edge"]) as made, running(made, ["edge"]), reaching(made, http2=True) as client:
+        assert in_the_one_shape(client.get("/v1/payments", headers=good())) == (503, 14, "ISSUER_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("nodes", [("edge", "authorizer"), ("edge", "authorizer", "payments")])
