@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from threading import Event
@@ -18,14 +17,12 @@ from tenacity import (
     wait_fixed,
 )
 
-from mesh.identity.store import ensure
 from mesh.local import infra, places, pods
 from mesh.local.parts import Part, select
 from mesh.local.ports import allocate
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import write_private
 from mesh.local.supervise import Supervisor, sweep
-from mesh.topology import IDENTITIES
 
 PATIENCE_S = 60
 RUNNING = frozenset({"STARTING", "RUNNING"})
@@ -76,7 +73,6 @@ class Runner(Run):
         self.parts = {part.name: part for part in chosen}
         addresses = {part.name: part.address for part in chosen}
         write_private(self.state.conf / "addresses.json", json.dumps(addresses, indent=2) + "\n")
-        ensure(self.state.secrets / "mesh", IDENTITIES, datetime.now(UTC))
         try:
             self.supervisor.start(chosen)
             self._start([part for part in chosen if part in foundation], report)
