@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 
 from mesh.compile import resources
 from mesh.contracts import openapi
+from mesh.identity.store import ensure
 from mesh.local import places
 from mesh.local.state import REPOSITORY, State, write_private
 from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
@@ -16,9 +18,10 @@ GENERATED = REPOSITORY / "gen" / "florin"
 
 
 def configure(state: State, ports: Mapping[str, int]) -> None:
-    """Write every Envoy's bootstrap, and the certificates it watches, before any of them starts."""
+    """Write every Envoy's bootstrap and everybody's certificates, before anybody starts who reads them."""
     identities, sources = state.secrets / "mesh", state.conf / "envoy" / "secrets"
     sources.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ensure(identities, IDENTITIES, datetime.now(UTC))
     for name in (*IDENTITIES, TRUST, PUBLIC):
         write_private(sources / f"{name}.json", secret_file(name, identities))
     for one in resources(topology(state, ports), partial(watched_file, sources)):
