@@ -10,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from mesh.contracts.schemas import HTTP_BODY, Schema, Schemas, message_type
 from mesh.topology import Binding, Contracts, Method
 
+REFERENCE: Final = re.compile(r'"#/components/schemas/([^"]+)"')
 VARIABLE: Final = re.compile(r"{([a-z0-9_.]+)(?:=[^}]*)?}")
 
 TOKEN_URL: Final = "https://auth.florin.example/oauth2/token"  # noqa: S105 - an address
@@ -72,7 +73,9 @@ def document(image: bytes) -> str:
         for number, binding in enumerate(method.bindings):
             operation = _operation(schemas, method, binding, number)
             paths.setdefault(_template(binding), {})[binding.verb.lower()] = operation
-    return json.dumps(_whole(schemas, methods, paths), indent=2) + "\n"
+    whole = _whole(schemas, methods, paths)
+    _close(whole)
+    return json.dumps(whole, indent=2) + "\n"
 
 
 def served(document: str, token_url: str) -> str:
@@ -100,6 +103,31 @@ def _whole(schemas: Schemas, methods: tuple[Method, ...], paths: dict[str, Schem
             "securitySchemes": {"oauth2": {"type": "oauth2", "flows": {"clientCredentials": flow}}},
         },
     }
+
+
+def _close(document: Schema) -> None:
+    """Say of every message that a request may hold that it has no other fields: the authorizer refuses them."""
+    components = document["components"]["schemas"]
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    waiting = [operation["requestBody"] for operation in operations if "requestBody" in operation]
+    closed: set[str] = set()
+    while waiting:
+        schema = waiting.pop()
+        for inner in _objects_in(schema):
+            inner["additionalProperties"] = False
+        named = set(REFERENCE.findall(json.dumps(schema))) - closed
+        closed |= named
+        waiting += [components[name] for name in named]
+
+
+def _objects_in(schema: Any) -> Iterator[Schema]:
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _objects_in(inner)
 
 
 def _scopes(methods: tuple[Method, ...]) -> dict[str, str]:

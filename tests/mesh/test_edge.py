@@ -3,6 +3,7 @@
 import json
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -345,6 +346,19 @@ def test_a_payment_is_sent_again_only_when_its_key_makes_that_safe(
     behind["payments"].answers[f"{PAYMENTS}/CreatePayment"] = answer
     answered = client.post("/v1/payments", headers={**good(), **key}, json={})
     assert (answered.status_code, len(behind["payments"].seen)) == (200 if attempts == 2 else 503, attempts)
+
+
+def test_a_deadline_that_passes_is_told_in_the_one_shape(client: httpx.Client, behind: dict[str, Backend]) -> None:
+    over = threading.Event()
+
+    def slow(_body: bytes, _context: grpc.ServicerContext) -> bytes:
+        over.wait(20)
+        return b""
+
+    behind["payments"].answers[f"{PAYMENTS}/ListPayments"] = slow
+    answer = client.get("/v1/payments", headers=good(), timeout=20)
+    over.set()
+    assert in_the_one_shape(answer) == (504, 4, "DEADLINE_EXCEEDED")
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/healthz"])

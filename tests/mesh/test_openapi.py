@@ -78,6 +78,9 @@ UPI = {"flow": "UPI_FLOW_QR"}
         ("CreatePaymentRequest", {"amount": MONEY, "card": CARD, "upi": UPI}, False),
         ("CreatePaymentRequest", {"amount": MONEY}, False),
         ("CreatePaymentRequest", {"card": CARD}, False),
+        ("CreatePaymentRequest", {"amount": MONEY, "card": CARD, "refrence": "x"}, False),
+        ("CreatePaymentRequest", {"amount": MONEY, "card": CARD | {"nubmer": "x"}}, False),
+        ("CardSummary", {"last4": "1111", "a field to come": 1}, True),
     ],
 )
 def test_rules_of_the_contract_are_constraints(name: str, value: Any, accepted: bool) -> None:

@@ -3,6 +3,7 @@
 import base64
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,10 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from mesh.identity.store import ensure
+from mesh.topology import IDENTITIES
 from tests.mesh.backend import Backend, served
 from tests.mesh.tokens import issuer
-from tests.mesh.world import HOST, World, running, world
+from tests.mesh.world import HOST, World, admin_socket, running, world
 
 pytestmark = pytest.mark.real
 
@@ -213,3 +215,22 @@ def test_the_access_log_says_who_called_what_and_nothing_of_the_content(mesh: Wo
     assert (last["listener"], last["rpc"], last["status"]) == ("inbound", f"{VAULT[1:]}.GetSealingKey", 200)
     assert last["caller"] == "spiffe://florin.internal/payments"
     assert PAN not in mesh.log("tokenization") + mesh.log("payments")
+
+
+def serials(mesh: World, node: str) -> set[str]:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin_socket(mesh, node)))) as client:
+        certificates = client.get("http://envoy/certs").json()["certificates"]
+    return {leaf["serial_number"] for certificate in certificates for leaf in certificate["cert_chain"]}
+
+
+def test_certificates_change_under_running_calls(mesh: World, vault: Backend) -> None:
+    before = {node: serials(mesh, node) for node in ("payments", "tokenization")}
+    for node in before:
+        (mesh.identities / node / "cert.pem").unlink()
+    ensure(mesh.identities, IDENTITIES, datetime.now(UTC))
+    deadline = time.monotonic() + 10
+    while any(serials(mesh, node) & old for node, old in before.items()) and time.monotonic() < deadline:
+        call(mesh, "payments", f"{VAULT}/GetSealingKey")
+    assert not any(serials(mesh, node) & old for node, old in before.items())
+    call(mesh, "payments", f"{VAULT}/GetSealingKey")
+    knocked(mesh, "payments", f"{VAULT}/GetSealingKey").raise_for_status()
