@@ -27,6 +27,7 @@ WATCH_S = 0.5
 app.add_typer(pay.pay, name="pay")
 app.add_typer(bench.bench, name="bench")
 app.command("trace")(pay.trace)
+app.command("access")(pay.access)
 
 
 @app.callback()

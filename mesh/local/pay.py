@@ -1,6 +1,8 @@
 """`florin pay` and `florin trace`: payments through the edge, and their way hop by hop."""
 
 import json
+import shlex
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -12,10 +14,11 @@ import typer
 from rich.table import Table
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from mesh.local import hops, merchant
+from mesh.local import hops, merchant, places
 from mesh.local.merchant import Answer, Merchant
 from mesh.local.run import Run
 from mesh.local.screen import console, say
+from mesh.topology import OPERATOR
 
 pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", no_args_is_help=True)
 
@@ -71,6 +74,25 @@ def upi(
     show(run, payment["payment_id"])
 
 
+def access(
+    ctx: typer.Context,
+    client: Annotated[
+        str, typer.Option(help="A client of the estate: demo-client, second-client, ...")
+    ] = merchant.DEMO,
+) -> None:
+    """Print what a merchant's server and an operator need, for a shell: eval "$(florin access)"."""
+    run: Run = ctx.obj
+    with merchant_of(run, client) as shop:
+        variables = {
+            "FLORIN_EDGE": run.addresses()["edge"],
+            "FLORIN_CA": str(places.public_authority(run.state)),
+            "FLORIN_TOKEN": shop.token(),
+            "FLORIN_OPERATOR": str(places.mesh(run.state, OPERATOR)),
+        }
+    for name, value in variables.items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+
+
 def trace(ctx: typer.Context, payment: Annotated[str, typer.Argument(help="A payment's id.")]) -> None:
     """Show a payment's way through the gateway, hop by hop, with times."""
     show(ctx.obj, payment)
@@ -112,12 +134,12 @@ def _complete(found: list[hops.Span]) -> bool:
     return any(f"hear payment.{status.lower()}" in heard for status in ENDED) and any("/" in name for name in heard)
 
 
-def merchant_of(run: Run) -> Merchant:
-    """Return the demo merchant's server. Exits with 1 when the gateway is down."""
+def merchant_of(run: Run, client: str = merchant.DEMO) -> Merchant:
+    """Return a merchant's server, the demonstration's if none is named. Exits with 1 when the gateway is down."""
     if not run.supervisor.alive():
         say("Florin is down: start it with `florin up`.")
         raise typer.Exit(1)
-    return Merchant(run)
+    return Merchant(run, client)
 
 
 def _scan(run: Run, uri: str, payer_vpa: str) -> None:
