@@ -3,15 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import boto3
-from redis import Redis
-
 from services.card_router.handlers import CardRouterHandlers
-from services.card_router.outside import RoutingTable, Vault, acquirers
+from services.card_router.outside import Vault, acquirers, routing_table
 from services.card_router.reversals import Reversals
 from services.chassis import Chassis, Parts, Settings, run
-
-ROUTING_TABLE = "florin-routing"
 
 
 class CardRouterSettings(Settings):
@@ -27,14 +22,12 @@ class CardRouterSettings(Settings):
 async def compose(chassis: Chassis[CardRouterSettings]) -> AsyncIterator[Parts]:
     """Keeps a link up to each acquirer, hears what to carry there, and sends the reversals that are owed."""
     settings = chassis.settings
-    vault = Vault(chassis.async_channel("tokenization"))
-    cache = Redis.from_url(settings.redis, socket_timeout=0.2, socket_connect_timeout=0.2, decode_responses=True)
-    routing = RoutingTable(boto3.resource("dynamodb").Table(ROUTING_TABLE), cache)
     timeout_s = settings.acquirer_timeout_s
-    async with acquirers(settings.acquirers) as reached:
-        handlers = CardRouterHandlers(chassis.database, reached, vault, routing, timeout_s)
-        async with Reversals(chassis.database, reached, vault, timeout_s).sending():
-            yield Parts(hearers=[handlers])
+    with routing_table(settings.redis) as routing:
+        async with chassis.async_channel("tokenization") as channel, acquirers(settings.acquirers) as reached:
+            vault = Vault(channel)
+            async with Reversals(chassis.database, reached, vault, timeout_s).sending():
+                yield Parts(hearers=[CardRouterHandlers(chassis.database, reached, vault, routing, timeout_s)])
 
 
 if __name__ == "__main__":

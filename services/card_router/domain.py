@@ -1,4 +1,4 @@
-"""What the card router decides: which acquirer is asked, and what its answer, or its silence, means. Pure."""
+"""What the card router decides: which acquirer is asked for what, and what is said of it. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -7,28 +7,20 @@ from enum import StrEnum
 
 from florin.card_router.v1 import card_router_events_pb2 as contract
 from florin.card_router.v1.card_router_events_pb2 import AcquirerResponded
-from florin.common.v1 import decline_pb2
 from florin.common.v1.decline_pb2 import Decline
 from florin.common.v1.money_pb2 import Money
 
 from services.card_router.iso8583 import (
     Acceptor,
-    Advice,
     Amount,
     Capability,
     Card,
     CardPayment,
     Dialect,
-    Message,
     Original,
     ReversalReason,
     Trace,
-    Verdict,
 )
-from services.card_router.link import Unknown
-
-DE_APPROVAL_CODE = 38
-DE_RESPONSE_CODE = 39
 
 
 class Operation(StrEnum):
@@ -94,8 +86,22 @@ class Result:
     reversal: ReversalReason | None = None
 
     def of(self, exchange: Exchange) -> Exchange:
-        """Return the exchange with its result."""
-        return replace(exchange, state=self.state, response_code=self.response_code, approval_code=self.approval_code)
+        """Return the exchange with its result; a capture's answer seldom has an approval code: the old one stays."""
+        approval_code = self.approval_code or exchange.approval_code
+        return replace(exchange, state=self.state, response_code=self.response_code, approval_code=approval_code)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A reversal that the acquirer has not acknowledged.
+
+    trace: what it was sent under; None while it surely has not left. tries: how many there were so far.
+    """
+
+    exchange: Exchange
+    reason: ReversalReason
+    trace: Trace | None
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +118,11 @@ class Rule:
         return self.enabled and (not self.bins or card_bin.startswith(self.bins))
 
 
-_ADVICE = {
-    Advice.UNSURE: decline_pb2.RETRY_ADVICE_UNSPECIFIED,
-    Advice.NEVER: decline_pb2.RETRY_ADVICE_NEVER,
-    Advice.LATER: decline_pb2.RETRY_ADVICE_LATER,
-    Advice.FIX_DATA: decline_pb2.RETRY_ADVICE_FIX_DATA,
+_NEEDS = {
+    # What is held and can never be taken is of no use to anybody.
+    Operation.AUTHORIZATION: {Capability.AUTHORIZATION, Capability.CAPTURE},
+    Operation.PURCHASE: {Capability.PURCHASE},
+    Operation.CAPTURE: {Capability.CAPTURE},
 }
 _OUTCOMES = {
     State.APPROVED: contract.ACQUIRER_OUTCOME_APPROVED,
@@ -129,73 +135,21 @@ _OPERATIONS = {
     Operation.PURCHASE: contract.ACQUIRER_OPERATION_PURCHASE,
     Operation.CAPTURE: contract.ACQUIRER_OPERATION_CAPTURE,
 }
-_REVERSE_FOR = {
-    Unknown.TIMEOUT: ReversalReason.RESPONSE_TOO_LATE,
-    Unknown.GARBLED: ReversalReason.INVALID_RESPONSE,
-    Unknown.CONNECTION_LOST: ReversalReason.MALFUNCTION,
-    Unknown.CLOSED: ReversalReason.MALFUNCTION,
-}
 
 
 def routed(
     rules: Iterable[Rule], dialects: Mapping[str, Dialect], card_bin: str, currency: str, operation: Operation
 ) -> list[str]:
     """Return the acquirers that can take the payment, best first."""
-    wanted = Capability(operation.value)
     fitting = [
         rule
         for rule in rules
         if rule.acquirer in dialects
         and rule.takes(card_bin)
         and currency in dialects[rule.acquirer].currencies
-        and wanted in dialects[rule.acquirer].capabilities
+        and _NEEDS[operation] <= dialects[rule.acquirer].capabilities
     ]
     return list(dict.fromkeys(rule.acquirer for rule in sorted(fitting, key=lambda rule: (rule.rank, rule.acquirer))))
-
-
-def judged(answer: Message, dialect: Dialect) -> Result:
-    """Return what an acquirer's answer means (DE39).
-
-    A partial approval is not what was asked for: it is declined, and what it holds is given back.
-    """
-    code = answer.get(DE_RESPONSE_CODE)
-    meaning = dialect.response(code)
-    if meaning.verdict is Verdict.APPROVED:
-        return Result(State.APPROVED, code, answer.get(DE_APPROVAL_CODE))
-    if meaning.verdict is Verdict.PARTLY_APPROVED:
-        decline = Decline(reason="partial_approval", network_code=code, message="Only a part was approved.")
-        return Result(State.DECLINED, code, decline=decline, reversal=ReversalReason.CUSTOMER_CANCELLATION)
-    decline = Decline(reason=meaning.reason, network_code=code, message=meaning.message, advice=_ADVICE[meaning.advice])
-    return Result(State.DECLINED, code, decline=decline)
-
-
-def unsent(reason: str = "acquirer_unavailable") -> Result:
-    """Return what it means that nothing reached any acquirer."""
-    sentence = "No acquirer takes this payment." if reason == "no_route" else "The acquirer cannot be reached."
-    return Result(
-        State.NOT_SENT,
-        decline=Decline(reason=reason, message=sentence, advice=decline_pb2.RETRY_ADVICE_LATER),
-    )
-
-
-def unknown(reason: Unknown) -> Result:
-    """Return what it means that the acquirer may have acted and nobody knows: it is reversed, whatever comes."""
-    decline = Decline(
-        reason="acquirer_no_answer",
-        message="The acquirer did not answer; whatever it holds is given back.",
-        advice=decline_pb2.RETRY_ADVICE_LATER,
-    )
-    return Result(State.REVERSED, decline=decline, reversal=_REVERSE_FOR[reason])
-
-
-def refused_capture() -> Result:
-    """Return what it means that the acquirer captures whole amounts only."""
-    decline = Decline(
-        reason="partial_capture_not_supported",
-        message="This acquirer captures the whole amount only.",
-        advice=decline_pb2.RETRY_ADVICE_FIX_DATA,
-    )
-    return Result(State.DECLINED, decline=decline)
 
 
 def capture_of(authorization: Exchange, exchange_id: str, amount_minor: int, stan: str, now: datetime) -> Exchange:
@@ -222,7 +176,7 @@ def told(exchange: Exchange, result: Result) -> AcquirerResponded:
         acquirer=exchange.acquirer,
         rrn=exchange.trace.rrn,
         stan=exchange.trace.stan,
-        approval_code=result.approval_code,
+        approval_code=result.of(exchange).approval_code if result.state is State.APPROVED else "",
         amount=asked if result.state is State.APPROVED else None,
         decline=result.decline,
     )

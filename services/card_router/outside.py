@@ -1,28 +1,40 @@
 """Whom the card router speaks to: acquirers over ISO 8583, the vault, and its routing table in DynamoDB."""
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
+import boto3
 import grpc
 from florin.tokenization.v1.tokenization_service_pb2 import DetokenizeRequest
 from florin.tokenization.v1.tokenization_service_pb2_grpc import TokenizationServiceStub
+from pydantic import TypeAdapter, ValidationError
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from services.card_router.acquirers import ACQUIRERS
 from services.card_router.domain import Rule
 from services.card_router.iso8583 import Card, Dialect, Message
 from services.card_router.link import AcquirerLink, Address, NotSent, Unmatched, Unsent
 from services.chassis import calling, log
+from services.chassis.aws import CONFIG
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
-    from redis import Redis
 
 VAULT_TIMEOUT_S = 3.0
+ROUTING_TABLE = "florin-routing"
 RULES_KEY = "card_router/rules"
 RULES_FRESH_MS = 5000
+# A payment waits for the cache no longer than this; then the table itself is read.
+CACHE_WITHIN_S = 0.2
+
+_RULE = TypeAdapter(Rule)
+_RULES = TypeAdapter(list[Rule])
+# Asking again would be answered the same.
+_FINAL = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT})
 
 
 class Link(Protocol):
@@ -65,6 +77,10 @@ async def acquirers(addresses: Mapping[str, str]) -> AsyncIterator[Acquirers]:
         yield Acquirers(links)
 
 
+class NoCardError(Exception):
+    """The vault will not hand out this card, however often it is asked."""
+
+
 class Vault:
     """The vault, which hands cards out to the card router alone."""
 
@@ -72,9 +88,17 @@ class Vault:
         self._stub = TokenizationServiceStub(channel)
 
     async def card(self, token: str, merchant_id: str, payment_id: str) -> Card:
-        """Return the card behind a token; its security code only the first time. Raises grpc.aio.AioRpcError."""
+        """Return the card behind a token; its security code only the first time.
+
+        Raises NoCardError, and grpc.aio.AioRpcError when the vault cannot be asked just now.
+        """
         request = DetokenizeRequest(token=token, merchant_id=merchant_id, payment_id=payment_id)
-        answer = await self._stub.Detokenize(request, timeout=VAULT_TIMEOUT_S)
+        try:
+            answer = await self._stub.Detokenize(request, timeout=VAULT_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _FINAL:
+                raise NoCardError(error.code().name) from None
+            raise
         expiry = f"{answer.expiry_year % 100:02}{answer.expiry_month:02}"
         return Card(pan=answer.number, expiry=expiry, security_code=answer.cvv)
 
@@ -82,46 +106,57 @@ class Vault:
 class RoutingTable:
     """The routing table: DynamoDB holds it, Redis spares most of the reading; a change counts within seconds."""
 
-    def __init__(self, table: "Table", cache: "Redis") -> None:
+    def __init__(self, table: "Table", cache: Redis) -> None:
         self._table = table
         self._cache = cache
 
     def rules(self) -> list[Rule]:
-        """Return the rules. Raises botocore's ClientError when neither can be read."""
+        """Return the rules. Raises what boto3 raises when neither store can be read."""
         cached = self._cached()
         if cached is not None:
             return cached
-        rows = self._table.scan()["Items"]
-        rules = [_rule(row) for row in rows]
+        pages = self._table.meta.client.get_paginator("scan").paginate(TableName=self._table.name)
+        rules = list(_understood(row for page in pages for row in page["Items"]))
         self._keep(rules)
         return rules
 
     def _cached(self) -> list[Rule] | None:
         try:
             text = self._cache.get(RULES_KEY)
-        except RedisError:
+            return _RULES.validate_json(text) if isinstance(text, bytes) else None
+        except (RedisError, ValidationError) as error:
+            log().warning("routing table read without its cache", error=type(error).__name__)
             return None
-        return [_rule(row) for row in json.loads(str(text))] if text is not None else None
 
     def _keep(self, rules: list[Rule]) -> None:
-        rows = [{"acquirer": r.acquirer, "rank": r.rank, "bins": r.bins, "enabled": r.enabled} for r in rules]
         try:
-            self._cache.set(RULES_KEY, json.dumps(rows), px=RULES_FRESH_MS)
+            self._cache.set(RULES_KEY, _RULES.dump_json(rules), px=RULES_FRESH_MS)
         except RedisError as error:
             log().warning("routing table not cached", error=type(error).__name__)
 
 
-def _rule(row: Mapping[str, object]) -> Rule:
-    bins = row.get("bins") or ()
-    return Rule(
-        acquirer=str(row["acquirer"]),
-        rank=int(str(row["rank"])),
-        bins=tuple(str(prefix) for prefix in bins),  # type: ignore[attr-defined]  # a list in both stores
-        enabled=bool(row["enabled"]),
-    )
+@contextmanager
+def routing_table(redis_url: str) -> Iterator[RoutingTable]:
+    """Open the routing table and its cache."""
+    with Redis.from_url(
+        redis_url,
+        socket_timeout=CACHE_WITHIN_S,
+        socket_connect_timeout=CACHE_WITHIN_S,
+        retry=Retry(NoBackoff(), 1),
+    ) as cache:
+        yield RoutingTable(boto3.resource("dynamodb", config=CONFIG).Table(ROUTING_TABLE), cache)
 
 
-def _unmatched(acquirer: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _understood(rows: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:
+    """Yield the rules that can be read; one that somebody has mistyped must not stop every payment."""
+    for row in rows:
+        try:
+            yield _RULE.validate_python(row)
+        except ValidationError as error:
+            log().error("routing rule ignored", rule=row.get("acquirer_rule"), faults=error.error_count())
+
+
+def _unmatched(acquirer: str) -> Callable[[Unmatched], None]:
     def hear(message: Unmatched) -> None:
         # A late answer changes nothing: its request is reversed already.
         log().warning("unmatched message", acquirer=acquirer, message=repr(message))

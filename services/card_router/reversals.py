@@ -1,30 +1,34 @@
 """Store and forward for reversals: each is sent as 0420, then repeated as 0421, until the acquirer answers 0430.
 
 What is owed is a row, written in the transaction that made the outcome unknown; it survives every restart. A repeat
-keeps its STAN, time and DE90 (ISO 8583: the same advice once more).
+keeps its STAN, time and DE90 (ISO 8583: the same advice once more). Its STAN is stored before it is sent.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any
-
-import grpc
+from typing import TypeVar
 
 from services.card_router import store
-from services.card_router.domain import Exchange
-from services.card_router.handlers import in_unit
-from services.card_router.iso8583 import ReversalReason, Trace, repeat, reversal_advice
-from services.card_router.link import NotSent, OutcomeUnknown
+from services.card_router.domain import Owed
+from services.card_router.handlers import NotAcknowledgedError, in_unit
+from services.card_router.iso8583 import MessageError, Trace, repeat, reversal_advice
+from services.card_router.link import NotSent
 from services.card_router.outside import Acquirers, Vault
+from services.card_router.verdicts import settles
 from services.chassis import Database, Unit, log
+
+T = TypeVar("T")
 
 LOOK_EVERY_S = 0.5
 AT_ONCE = 20
 LEASE_S = 60.0
 PAUSE_FIRST_S = 1.0
 PAUSE_MOST_S = 300.0
+DOUBLINGS_MOST = 16
+# After so many tries without an acknowledgement somebody should ask the acquirer.
+TRIES_TO_WORRY = 6
 
 
 class Reversals:
@@ -49,8 +53,8 @@ class Reversals:
 
     async def send_due(self) -> int:
         """Send every reversal that is due, side by side, and return how many there were."""
-        due = await asyncio.to_thread(in_unit, self._database, lambda unit: store.due_reversals(unit, LEASE_S, AT_ONCE))
-        await asyncio.gather(*(self._send(row) for row in due))
+        due = await self._in_unit(lambda unit: store.due_reversals(unit, LEASE_S, AT_ONCE))
+        await asyncio.gather(*(self._send(owed) for owed in due))
         return len(due)
 
     async def _keep_sending(self) -> None:
@@ -63,39 +67,64 @@ class Reversals:
             if not sent:
                 await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _send(self, row: dict[str, Any]) -> None:
-        exchange, trace = await asyncio.to_thread(in_unit, self._database, lambda unit: _numbered(unit, row))
+    async def _send(self, owed: Owed) -> None:
+        """Try once, and note what came of it. What cannot be noted is tried again when its lease is over."""
         try:
-            card = await self._vault.card(exchange.token, exchange.merchant_id, exchange.payment_id)
-            dialect = self._acquirers.dialects[exchange.acquirer]
-            advice = reversal_advice(
-                exchange.payment(card), trace, dialect, exchange.original(dialect), ReversalReason(row["reason"])
-            )
+            await self._settle(owed)
+            note = _acknowledged
+        except Exception as error:  # noqa: BLE001 - whatever stops one reversal, it stays owed, and others go on
+            _warn(owed, error)
+            note = _later
+        try:
+            await self._in_unit(lambda unit: note(unit, owed))
+        except Exception as error:  # noqa: BLE001 - the database is away
+            log().warning("reversal waits for its lease", error=type(error).__name__)
+
+    async def _settle(self, owed: Owed) -> None:
+        """Send a reversal. Raises unless the acquirer has acknowledged it."""
+        exchange = owed.exchange
+        card = await self._vault.card(exchange.token, exchange.merchant_id, exchange.payment_id)
+        dialect = self._acquirers.dialects[exchange.acquirer]
+        trace = owed.trace or await self._numbered(owed)
+        advice = reversal_advice(exchange.payment(card), trace, dialect, exchange.original(dialect), owed.reason)
+        try:
             answer = await self._acquirers.ask(
-                exchange.acquirer, repeat(advice) if row["tries"] else advice, self._timeout_s
+                exchange.acquirer, repeat(advice) if owed.trace else advice, self._timeout_s
             )
-        except (NotSent, OutcomeUnknown, grpc.aio.AioRpcError, KeyError) as error:
-            log().warning("reversal not acknowledged", payment_id=exchange.payment_id, error=type(error).__name__)
-            await asyncio.to_thread(in_unit, self._database, lambda unit: _later(unit, row))
-            return
-        log().info("reversal acknowledged", payment_id=exchange.payment_id, response_code=answer.get(39))
-        await asyncio.to_thread(
-            in_unit, self._database, lambda unit: store.reversal_acknowledged(unit, exchange.exchange_id)
-        )
+        except (NotSent, MessageError):
+            if owed.trace is None:
+                await self._unnumber(owed, trace)
+            raise
+        if not settles(answer, dialect):
+            raise NotAcknowledgedError(f"the acquirer answered {answer.get(39)!r}")
+
+    async def _numbered(self, owed: Owed) -> Trace:
+        return await self._in_unit(lambda unit: store.number_reversal(unit, owed.exchange))
+
+    async def _unnumber(self, owed: Owed, trace: Trace) -> None:
+        await self._in_unit(lambda unit: store.unnumber_reversal(unit, owed.exchange.exchange_id, trace))
+
+    async def _in_unit(self, act: Callable[[Unit], T]) -> T:
+        return await asyncio.to_thread(in_unit, self._database, act)
 
 
-def _numbered(unit: Unit, row: dict[str, Any]) -> tuple[Exchange, Trace]:
-    """Return the exchange to reverse and the reversal's own trace: given at the first try, kept for all others."""
-    exchange = store.find_exchange(unit, row["exchange_id"])
-    if exchange is None:
-        raise LookupError("a reversal refers to an exchange")
-    if row["stan"]:
-        return exchange, Trace(row["stan"], row["sent_at"], exchange.trace.rrn)
-    trace = Trace(store.next_stan(unit, exchange.acquirer), unit.now, exchange.trace.rrn)
-    store.number_reversal(unit, exchange.exchange_id, trace)
-    return exchange, trace
+def _acknowledged(unit: Unit, owed: Owed) -> None:
+    store.reversal_acknowledged(unit, owed.exchange.exchange_id)
+    log().info("reversal acknowledged", payment_id=owed.exchange.payment_id, rrn=owed.exchange.trace.rrn)
 
 
-def _later(unit: Unit, row: dict[str, Any]) -> None:
-    pause_s = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2 ** row["tries"])
-    store.reversal_tried(unit, row["exchange_id"], unit.now + timedelta(seconds=pause_s))
+def _later(unit: Unit, owed: Owed) -> None:
+    pause_s = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2 ** min(owed.tries, DOUBLINGS_MOST))
+    store.reversal_tried(unit, owed.exchange.exchange_id, unit.now + timedelta(seconds=pause_s))
+
+
+def _warn(owed: Owed, error: Exception) -> None:
+    tell = log().warning if owed.tries < TRIES_TO_WORRY else log().error
+    tell(
+        "reversal not acknowledged",
+        payment_id=owed.exchange.payment_id,
+        rrn=owed.exchange.trace.rrn,
+        tries=owed.tries + 1,
+        error=type(error).__name__,
+        words=str(error),
+    )

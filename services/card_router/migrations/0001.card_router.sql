@@ -20,6 +20,8 @@ create table exchange (
     answered_at timestamptz
 );
 create index exchange_by_payment on exchange (payment_id, operation);
+-- A payment is asked for once, whatever the number of facts that ask for it.
+create unique index exchange_once on exchange (payment_id) where operation <> 'capture';
 create index exchange_by_rrn on exchange (rrn);
 
 -- The last STAN given on an acquirer's link, per business day (UTC).
@@ -30,7 +32,7 @@ create table stan (
     primary key (acquirer, business_day)
 );
 
--- Reversals that the acquirer has to hear of, until it has acknowledged them.
+-- Reversals that the acquirer has to hear of, until it has acknowledged them. Where there is a STAN, one may have left.
 create table reversal (
     exchange_id text primary key references exchange,
     reason text not null,
