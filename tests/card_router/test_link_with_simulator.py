@@ -1,15 +1,8 @@
 """The link against the acquirer simulator, a process with a codec of its own, and against that process's own books."""
 
 import asyncio
-import os
 import signal
-import socket
-import sys
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
@@ -26,71 +19,10 @@ from services.card_router.iso8583 import (
     repeat,
     reversal_advice,
 )
-from services.card_router.link import (
-    AcquirerLink,
-    Address,
-    Garbled,
-    LinkSettings,
-    NotSent,
-    OutcomeUnknown,
-    Unknown,
-    Unmatched,
-)
-from sims.journal import read_journal
+from services.card_router.link import AcquirerLink, Garbled, NotSent, OutcomeUnknown, Unknown
 from tests.card_router.pair import eventually
 from tests.card_router.samples import DIALECT, PAYMENT, a_trace
-
-SETTINGS = LinkSettings(first_pause_s=0.02, longest_pause_s=0.2, stable_after_s=0.2)
-
-
-@dataclass
-class Acquirer:
-    """The simulator as a process, which can be killed and started again on the same port and journal."""
-
-    journal: Path
-    port: int
-    process: Process | None = None
-    unmatched: list[Unmatched] = field(default_factory=list)
-
-    async def start(self) -> None:
-        told = {"ACQUIRER_PORT": str(self.port), "ACQUIRER_JOURNAL": str(self.journal), "ACQUIRER_LATE_MS": "150"}
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sims.acquirer", env=os.environ | told, stdout=DEVNULL
-        )
-
-    async def end(self, how: signal.Signals) -> None:
-        assert self.process is not None
-        with suppress(ProcessLookupError):
-            self.process.send_signal(how)
-        await self.process.wait()
-
-    def link(self) -> AcquirerLink:
-        return AcquirerLink(DIALECT, Address("127.0.0.1", self.port), SETTINGS, on_unmatched=self.unmatched.append)
-
-    @property
-    def held_minor(self) -> int:
-        return sum(line["held_minor"] for line in read_journal(self.journal) if line.get("posted"))
-
-    @property
-    def booked_minor(self) -> int:
-        return sum(line["booked_minor"] for line in read_journal(self.journal) if line.get("posted"))
-
-
-@pytest.fixture
-async def acquirer(tmp_path: Path) -> AsyncIterator[Acquirer]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    acquirer = Acquirer(tmp_path / "acquirer.jsonl", port)
-    await acquirer.start()
-    yield acquirer
-    await acquirer.end(signal.SIGTERM)
-
-
-@pytest.fixture
-async def link(acquirer: Acquirer) -> AsyncIterator[AcquirerLink]:
-    async with acquirer.link() as link:
-        assert await link.wait_ready(timeout_s=20)
-        yield link
+from tests.card_router.simulator import Acquirer
 
 
 def a_payment(pan: str = "4242424242424242", amount_minor: int = 10000, security_code: str = "") -> CardPayment:

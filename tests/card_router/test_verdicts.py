@@ -1,0 +1,170 @@
+"""What answers and silences mean: the whole of DE39, and everything that must not pass for an approval."""
+
+import string
+
+import pytest
+from florin.common.v1 import decline_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.card_router.acquirers import ACQUIRERS
+from services.card_router.domain import Operation, State
+from services.card_router.iso8583 import Amount, Dialect, ReversalReason
+from services.card_router.link import Unknown
+from services.card_router.verdicts import acknowledged, capture_refusal, judged, settles, unknown, unsent
+from tests.card_router.examples import an_answer, an_exchange
+from tests.card_router.samples import DIALECT
+from tests.kit.text import table
+
+EVERY = pytest.mark.parametrize("dialect", ACQUIRERS.values(), ids=ACQUIRERS)
+BOTH = pytest.mark.parametrize("operation", [Operation.AUTHORIZATION, Operation.PURCHASE])
+APPROVING = {"00", "08", "11", "85"}
+PARTIAL = "10"
+NOT_PROCESSED = {"91", "92", "96"}
+CODES = sorted({code for dialect in ACQUIRERS.values() for code in dialect.responses} | {"ZZ", "99", "A1"})
+ADVICE = {
+    decline_pb2.RETRY_ADVICE_NEVER: "03 04 07 12 15 41 43 57 62 78 93 R0 R1 R3",
+    decline_pb2.RETRY_ADVICE_LATER: "19 51 59 61 65 75 86 91 92 96 N3 N4",
+    decline_pb2.RETRY_ADVICE_FIX_DATA: "14 54 55 1A N7",
+    decline_pb2.RETRY_ADVICE_UNSPECIFIED: "01 02 05 06 13 17 25 30 58 63 68 94 ZZ",
+}
+
+
+@EVERY
+@BOTH
+@pytest.mark.parametrize("code", CODES)
+def test_every_code(dialect: Dialect, operation: Operation, code: str) -> None:
+    result = judged(an_exchange(operation=operation), an_answer(code), dialect)
+
+    assert result.state is (State.APPROVED if code in APPROVING else State.DECLINED)
+    assert result.reversal == (ReversalReason.CUSTOMER_CANCELLATION if code == PARTIAL else None)
+    assert (result.decline is None) == (code in APPROVING)
+    assert result.response_code == code
+    if result.decline is not None:
+        assert result.decline.network_code == code
+        assert result.decline.reason
+        assert result.decline.message
+
+
+@pytest.mark.parametrize(("advice", "codes"), ADVICE.items())
+def test_the_networks_retry_advice(advice: decline_pb2.RetryAdvice, codes: str) -> None:
+    for code in codes.split():
+        decline = judged(an_exchange(), an_answer(code), DIALECT).decline
+        assert decline is not None
+        assert decline.advice == advice, code
+
+
+@given(st.text(string.ascii_uppercase + string.digits + " ", max_size=2))
+def test_no_other_code_approves(code: str) -> None:
+    result = judged(an_exchange(), an_answer(code), DIALECT)
+
+    assert (result.state is State.APPROVED) == (code in APPROVING)
+
+
+UNRELIABLE = table("""
+    answer                               operation      de4           de38    de39  de49
+    without a response code              authorization  000000049900  A1B2C3  -     356
+    with a blank response code           authorization  000000049900  A1B2C3  ' '   356
+    without one, to a purchase           purchase       000000049900  A1B2C3  -     356
+    approving less than was asked for    authorization  000000049899  A1B2C3  00    356
+    approving more than was asked for    purchase       000000049901  A1B2C3  00    356
+    approving in another currency        purchase       000000049900  A1B2C3  00    840
+    without a code to capture it under   authorization  000000049900  -       00    356
+    with a blank code to capture under   authorization  000000049900  ' '     08    356
+""")
+
+
+@pytest.mark.parametrize("row", UNRELIABLE, ids=[row["answer"] for row in UNRELIABLE])
+def test_what_cannot_be_relied_on_is_reversed(row: dict[str, str]) -> None:
+    elements = {name: row[name].replace("' '", "  ") or None for name in ("de4", "de38", "de39", "de49")}
+    answer = an_answer("", **elements)
+
+    result = judged(an_exchange(operation=Operation(row["operation"])), answer, DIALECT)
+
+    assert (result.state, result.reversal) == (State.REVERSED, ReversalReason.INVALID_RESPONSE)
+    assert result.approval_code.strip() == (answer.get(38).strip() if answer.get(39).strip() else "")
+    assert result.decline is not None
+
+
+@pytest.mark.parametrize("left_out", ["de4", "de49"])
+def test_what_an_acquirer_does_not_echo_cannot_differ(left_out: str) -> None:
+    assert judged(an_exchange(), an_answer("00", **{left_out: None}), DIALECT).state is State.APPROVED
+
+
+def test_a_purchase_needs_no_approval_code() -> None:
+    purchase = an_exchange(operation=Operation.PURCHASE)
+
+    assert judged(purchase, an_answer("00", de38=None), DIALECT).state is State.APPROVED
+
+
+@EVERY
+@pytest.mark.parametrize("is_repeat", [False, True])
+@pytest.mark.parametrize("code", [*CODES, ""])
+def test_a_capture_is_sent_again_unless_the_acquirer_has_decided(dialect: Dialect, code: str, is_repeat: bool) -> None:
+    result = acknowledged(an_answer(code), dialect, is_repeat=is_repeat)
+
+    if code in NOT_PROCESSED or not code:
+        assert result is None
+        return
+    taken = code in APPROVING or (is_repeat and code == "94")
+    assert result is not None
+    assert result.state is (State.APPROVED if taken else State.DECLINED)
+    assert (result.reversal is not None) == (code == PARTIAL)
+
+
+@EVERY
+@pytest.mark.parametrize("code", [*CODES, ""])
+def test_a_reversal_is_owed_until_nothing_is_held(dialect: Dialect, code: str) -> None:
+    assert settles(an_answer(code), dialect) == (code in APPROVING | {"25", "94"})
+
+
+@pytest.mark.parametrize(
+    ("reason", "reversal"),
+    [
+        (Unknown.TIMEOUT, "68"),
+        (Unknown.GARBLED, "20"),
+        (Unknown.CONNECTION_LOST, "22"),
+        (Unknown.CLOSED, "22"),
+    ],
+)
+def test_every_unknown_outcome_is_reversed_and_says_why(reason: Unknown, reversal: str) -> None:
+    result = unknown(reason)
+
+    assert (result.state, result.reversal) == (State.REVERSED, reversal)
+    assert len(Unknown) == 4
+
+
+@pytest.mark.parametrize("reason", ["no_route", "acquirer_unavailable", "card_unavailable", "message_refused"])
+def test_what_was_not_sent_is_not_reversed(reason: str) -> None:
+    result = unsent(reason)
+
+    assert (result.state, result.reversal) == (State.NOT_SENT, None)
+    assert result.decline is not None
+    assert result.decline.reason == reason
+
+
+CAPTURES = table("""
+    acquirer  minor  currency  captured  refusal
+    meridian  49900  INR       0         -
+    meridian  1      INR       0         -
+    meridian  49901  INR       0         amount_too_large
+    meridian  9900   INR       40000     -
+    meridian  9901   INR       40000     amount_too_large
+    meridian  1      INR       49900     amount_too_large
+    meridian  49900  USD       0         currency_mismatch
+    lakeside  49900  INR       0         -
+    lakeside  49899  INR       0         partial_capture_not_supported
+    lakeside  49901  INR       0         amount_too_large
+    lakeside  49900  INR       49900     amount_too_large
+""")
+
+
+@pytest.mark.parametrize("row", CAPTURES, ids=[" ".join(row.values()) for row in CAPTURES])
+def test_a_capture_takes_what_is_held_and_no_more(row: dict[str, str]) -> None:
+    held = an_exchange(acquirer=row["acquirer"], state=State.APPROVED)
+    amount = Amount(int(row["minor"]), row["currency"])
+
+    refusal = capture_refusal(held, amount, int(row["captured"]), ACQUIRERS[row["acquirer"]])
+
+    assert (refusal.decline.reason if refusal and refusal.decline else "") == row["refusal"]
+    assert refusal is None or (refusal.state, refusal.reversal) == (State.DECLINED, None)
