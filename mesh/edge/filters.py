@@ -17,6 +17,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, TRANSCODER, UNWRAPPED
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
 from mesh.resources.http import asked_for, http_filter
+from mesh.resources.routing import RETRY_ON
 from mesh.resources.typed import exact, header, milliseconds
 from mesh.topology import CHECK, Issuer, Topology
 
@@ -118,6 +119,7 @@ def authorization() -> ext_authz.ExtAuthz:
         transport_api_version=core.ApiVersion.V3,
         grpc_service=core.GrpcService(
             envoy_grpc=core.GrpcServiceEnvoyGrpc(cluster_name=CHECK.owner, authority=CHECK.owner),
+            retry_policy=core.RetryPolicy(retry_on=RETRY_ON, num_retries=2),
             timeout=milliseconds(CHECK.deadline_ms),
             initial_metadata=[core.HeaderValue(key=TRACEPARENT, value=f"%REQ({TRACEPARENT})%")],
         ),

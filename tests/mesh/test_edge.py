@@ -274,6 +274,41 @@ def test_without_an_authorizer_nobody_gets_in(client: httpx.Client, behind: dict
     assert behind["payments"].seen == []
 
 
+def test_an_authorizer_that_comes_back_at_once_is_not_missed(client: httpx.Client, behind: dict[str, Backend]) -> None:
+    def answer(_body: bytes, context: grpc.ServicerContext) -> bytes:
+        if len(behind["authorizer"].seen) == 1:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        return allowed()
+
+    behind["authorizer"].answers[CHECK] = answer
+    assert client.get("/v1/payments", headers=good()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("POST", "/v1/payments"),
+        ("POST", "/v1/./payments"),
+        ("POST", "//v1//payments"),
+        ("POST", "/v1/x/../payments"),
+        ("POST", "/v1/x/%2e%2e/payments"),
+        ("GET", f"/v1/payments/{PAYMENT_ID}:capture"),
+        ("GET", f"/v1/payments/{PAYMENT_ID}/%63apture"),
+        ("GET", "/v1/%70ayments"),
+        ("GET", "/v1/payments?x-http-method-override=POST"),
+    ],
+)
+def test_what_was_authorized_is_what_is_called(
+    client: httpx.Client, behind: dict[str, Backend], verb: str, path: str
+) -> None:
+    override = {"x-http-method-override": "GET" if verb == "POST" else "POST", "x-original-url": "/v1/payments"}
+    client.request(verb, path, headers={**good(), **override}, content=b"{}" if verb == "POST" else None)
+    called = [seen.path for seen in (*behind["payments"].seen, *behind["upi"].seen)]
+    questions = [auth.CheckRequest.parse(seen.body).attributes for seen in behind["authorizer"].seen]
+    rpcs = [question.context_extensions["rpc"] for question in questions if question]
+    assert [path.strip("/").replace("/", ".") for path in called] in (rpcs, [])
+
+
 def test_a_service_s_error_arrives_with_its_details(client: httpx.Client, behind: dict[str, Backend]) -> None:
     info, bad = AnyMessage(), AnyMessage()
     info.Pack(ErrorInfo(reason="CARD_NUMBER_INVALID", domain="florin"))
