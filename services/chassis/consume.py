@@ -1,7 +1,8 @@
 """The loop that hears: takes what is there, hands each fact to its handler, moves the offsets after the work.
 
 Facts for `@on` handlers are committed in batches on the consumer's own thread; relays and calls out run side by side on
-the event loop, those of one key in order.
+the event loop, those of one key in order. A consumer lets no other thread in while it polls (confluent-kafka 2.16), so
+the listener's thread alone touches it: the event loop notes how far the work has come, and never waits.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from tenacity import (
     AsyncRetrying,
     Retrying,
@@ -56,6 +57,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._progress = Progress()
+        self._reached: dict[tuple[str, int], int] = {}
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._stop = threading.Event()
         topics = sorted({contract.event_of(handler.message).topic for handler in handlers.values()})
@@ -75,7 +77,7 @@ class Listener:
             _, late = await asyncio.wait(under_way, timeout=within_s)
             for task in late:
                 task.cancel()
-        await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._leave)
 
     @property
     def alive(self) -> bool:
@@ -84,6 +86,7 @@ class Listener:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._store()
             if self._under_way() >= self._in_flight:
                 self._stop.wait(BACKLOG_PAUSE_S)
                 continue
@@ -164,21 +167,33 @@ class Listener:
         with self._lock:
             reached = self._progress.done(record.topic, record.partition, record.offset)
             if reached is not None:
-                store(self._consumer, record, reached)
+                self._reached[record.topic, record.partition] = reached
+
+    def _store(self) -> None:
+        """Let the offsets that were reached be committed with the next round."""
+        with self._lock:
+            reached, self._reached = self._reached, {}
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in reached.items()]
+        if offsets:
+            try:
+                self._consumer.store_offsets(offsets=offsets)
+            except KafkaException as error:
+                # The partition was lost: whoever has it now hears these again.
+                observe.log().warning("offsets not stored", error=str(error))
+
+    def _leave(self) -> None:
+        self._store()
+        self._consumer.close()
 
     def _under_way(self) -> int:
         with self._lock:
             return self._progress.under_way()
 
     def _revoked(self, partitions: list[tuple[str, int]]) -> None:
+        self._store()
         with self._lock:
             for topic, partition in partitions:
                 self._progress.forget(topic, partition)
-
-
-def store(consumer: Consumer, record: Record, reached: int) -> None:
-    """Let the offset be committed with the next round."""
-    consumer.store_offsets(offsets=[TopicPartition(record.topic, record.partition, reached)])
 
 
 def _tell(state: object) -> None:
