@@ -87,3 +87,12 @@ def test_nothing_is_left_for_later(path: Path) -> None:
     assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)
     if path.is_relative_to(ROOT / "tests"):
         assert not re.search(r"\btime\.sleep\(|asyncio\.sleep\((?!0\))", text), "a test waits for conditions"
+
+
+@pytest.mark.parametrize(
+    "handlers", sorted((ROOT / "services").glob("*/handlers.py")), ids=lambda path: path.parent.name
+)
+def test_handlers_are_proven_to_act_once(handlers: Path) -> None:
+    tests = (ROOT / "tests" / handlers.parent.name).glob("test_*.py")
+
+    assert any("exactly_once(" in path.read_text() for path in tests)
