@@ -3,8 +3,8 @@
 from uuid import UUID
 
 import pytest
+from florin.card_router.v1.card_router_events_pb2 import AcquirerCaptureRequested, AcquirerResponded
 from florin.card_router.v1.card_router_events_pb2 import AcquirerOutcome as Outcome
-from florin.card_router.v1.card_router_events_pb2 import AcquirerResponded
 
 from services.card_router import store
 from services.card_router.domain import Operation, State

@@ -99,23 +99,21 @@ def test_a_purchase_needs_no_approval_code() -> None:
 
 @EVERY
 @pytest.mark.parametrize("is_repeat", [False, True])
-@pytest.mark.parametrize("code", [*CODES, ""])
-def test_a_capture_is_sent_again_unless_the_acquirer_has_decided(dialect: Dialect, code: str, is_repeat: bool) -> None:
-    result = acknowledged(an_answer(code), dialect, is_repeat=is_repeat)
-
-    if code in NOT_PROCESSED or not code:
-        assert result is None
-        return
-    taken = code in APPROVING or (is_repeat and code == "94")
-    assert result is not None
-    assert result.state is (State.APPROVED if taken else State.DECLINED)
-    assert (result.reversal is not None) == (code == PARTIAL)
+def test_a_capture_is_sent_again_unless_the_acquirer_has_decided(dialect: Dialect, is_repeat: bool) -> None:
+    for code in [*CODES, ""]:
+        result = acknowledged(an_answer(code), dialect, is_repeat=is_repeat)
+        if code in NOT_PROCESSED or not code:
+            assert result is None, code
+            continue
+        taken = code in APPROVING or (is_repeat and code == "94")
+        assert result is not None, code
+        assert result.state is (State.APPROVED if taken else State.DECLINED), code
+        assert (result.reversal is not None) == (code == PARTIAL), code
 
 
 @EVERY
-@pytest.mark.parametrize("code", [*CODES, ""])
-def test_a_reversal_is_owed_until_nothing_is_held(dialect: Dialect, code: str) -> None:
-    assert settles(an_answer(code), dialect) == (code in APPROVING | {"25", "94"})
+def test_a_reversal_is_owed_until_nothing_is_held(dialect: Dialect) -> None:
+    assert {code for code in [*CODES, ""] if settles(an_answer(code), dialect)} == APPROVING | {"25", "94"}
 
 
 @pytest.mark.parametrize(
