@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,16 +13,19 @@ import grpc
 import httpx
 import pytest
 from florin.merchants.v1.merchant_service_pb2 import ApiClient, GetApiClientRequest, GetApiClientResponse
+from redis.exceptions import RedisError
 
 from mesh.local import health
 from services.authorizer.outside import KEPT_HERE_S, KEPT_IN_REDIS_S
+from tests.kit.wait import eventually, eventually_passes
 from tests.mesh.backend import Backend, served
-from tests.mesh.test_edge import in_the_one_shape, reaching
+from tests.mesh.gate import in_the_one_shape, reaching
 from tests.mesh.tokens import bearer, issuer
 from tests.mesh.world import World, running, world
 
 pytestmark = pytest.mark.real
 
+STARTED_S = 15.0
 NODES = ("edge", "authorizer", "merchants", "payments")
 GET_API_CLIENT = "/florin.merchants.v1.MerchantService/GetApiClient"
 BODY = {"amount": {"amount_minor": 100, "currency": "INR"}, "upi": {"flow": "UPI_FLOW_QR"}}
@@ -78,19 +80,8 @@ def redis_server(made: World) -> ExitStack:
     binary = str(Path(sys.executable).with_name("redis-server"))
     options = ("--port", "0", "--unixsocket", f"{made.root}/redis.s", "--save", "", "--dir", str(made.root))
     stack.enter_context(process(made, binary, *options))
-    eventually(partial(health.redis_server, f"unix://{made.root}/redis.s"))
+    eventually_passes(partial(health.redis_server, f"unix://{made.root}/redis.s"), RedisError, within_s=STARTED_S)
     return stack
-
-
-def eventually(check: partial[None]) -> None:
-    deadline = time.monotonic() + 15
-    while True:
-        try:
-            return check()
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -102,7 +93,8 @@ def authorizer(made: World) -> Iterator[None]:
         "FLORIN_REDIS": f"unix://{made.root}/redis.s",
     }
     with process(made, sys.executable, "-m", "services.authorizer", **environment):
-        eventually(partial(health.grpc_service, f"unix:{place.service}"))
+        serves = partial(health.grpc_service, f"unix:{place.service}")
+        eventually_passes(serves, grpc.RpcError, ConnectionError, within_s=STARTED_S)
         yield
 
 
@@ -143,10 +135,8 @@ def test_one_that_is_switched_off_is_out_within_seconds(gate: Gate) -> None:
     gate.merchants.know(c=shop("c"))
     assert gate.ask("c").status_code == 200
     gate.merchants.know(c=shop("c", active=False))
-    deadline = time.monotonic() + KEPT_HERE_S + KEPT_IN_REDIS_S + 2
-    while (answer := gate.ask("c")).status_code == 200 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert in_the_one_shape(answer) == (403, 7, "CLIENT_INACTIVE")
+    eventually(lambda: gate.ask("c").status_code != 200, KEPT_HERE_S + KEPT_IN_REDIS_S + 2)
+    assert in_the_one_shape(gate.ask("c")) == (403, 7, "CLIENT_INACTIVE")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from typing import Any
 
 import grpc
 import httpx
+from tenacity import RetryError
 
 from mesh.compile import resources_of
 from mesh.identity.store import ensure
 from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
 from mesh.resources.tls import PUBLIC, TRUST
 from mesh.topology import EDGE, IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
+from tests.kit.wait import eventually
 
 GENERATED = Path(__file__).parents[2] / "gen" / "florin"
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -53,9 +54,7 @@ class World:
 
     def logged(self, node: str, word: str) -> list[dict[str, Any]]:
         """Return an Envoy's access log once `word` stands in it; Envoy writes it out now and then."""
-        deadline = time.monotonic() + READY_S
-        while word not in self.log(node) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        eventually(lambda: word in self.log(node), READY_S)
         return [json.loads(line) for line in self.log(node).splitlines() if line.startswith("{")]
 
     def channel(self, caller: str, callee: str) -> grpc.Channel:
@@ -139,14 +138,17 @@ def admin_socket(made: World, node: str) -> Path:
 
 
 def _await_ready(made: World, node: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
     socket_file = admin_socket(made, node)
-    while time.monotonic() < deadline and process.poll() is None:
+
+    def over() -> bool:
         # Asked only once it is there: httpx leaves a socket open when a Unix socket cannot be reached.
-        if socket_file.exists() and _is_ready(socket_file):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"the Envoy of {node} did not become ready: {made.log(node)[-2000:]}")
+        return process.poll() is not None or (socket_file.exists() and _is_ready(socket_file))
+
+    try:
+        eventually(over, READY_S)
+        assert process.poll() is None
+    except (RetryError, AssertionError) as error:
+        raise AssertionError(f"the Envoy of {node} did not become ready: {made.log(node)[-2000:]}") from error
 
 
 def _is_ready(socket_file: Path) -> bool:
