@@ -8,7 +8,7 @@ from florin.card_router.v1.card_router_events_pb2 import ACQUIRER_OUTCOME_APPROV
 
 from services.card_router import handlers, store
 from services.card_router.iso8583 import Card
-from services.chassis import Database, Unit
+from services.chassis import Database
 from services.chassis.outbox import Outbox
 from services.chassis.outward import Outward
 from tests.card_router.examples import SENT
@@ -30,20 +30,22 @@ def approved_once(broker: Broker) -> bool:
 async def test_a_second_delivery_waits_for_the_first_that_is_still_alive(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on, broker = asyncio.Event(), asyncio.Event(), Broker()
-    loop, left_s = asyncio.get_running_loop(), handlers._left_s
-
-    def found_out(unit: Unit, exchange_id: str, timeout_s: float) -> float | None:
-        loop.call_soon_threadsafe(go_on.set)
-        return left_s(unit, exchange_id, timeout_s)
-
-    monkeypatch.setattr(handlers, "_left_s", found_out)
-    scene = Scene(database, Host().told(slow(begun, go_on)), timeout_s=0.5)
+    begun, go_on, broker, waited = asyncio.Event(), asyncio.Event(), Broker(), list[float]()
+    scene = Scene(database, Host().told(slow(begun, go_on)), timeout_s=8)
     delivery = delivered("card_router", scene.handlers, route())
     first = asyncio.create_task(outward(database, broker).deliver(delivery))
     await begun.wait()
-    await asyncio.gather(first, outward(database, broker).deliver(delivery))
 
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        go_on.set()
+        await asyncio.wait([first])
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    await outward(database, broker).deliver(delivery)
+    await first
+
+    assert waited == [8]
     assert approved_once(broker)
     assert (len(scene.host.asked(*REQUESTS)), scene.rows("reversal")) == (1, [])
     assert scene.rows("exchange")[0]["state"] == "approved"
