@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 from confluent_kafka import KafkaException, TopicPartition
 from tenacity import (
@@ -29,6 +30,7 @@ from services.chassis.progress import Progress
 
 _PAUSES = wait_exponential_jitter(multiplier=0.1, max=15)
 BACKLOG_PAUSE_S = 0.01
+ASSIGNED_WITHIN_S = 10.0
 
 Deliver = Callable[[Delivered], Awaitable[None]]
 
@@ -60,13 +62,17 @@ class Listener:
         self._reached: dict[tuple[str, int], int] = {}
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._stop = threading.Event()
+        self._assigned = asyncio.Event()
         topics = sorted({contract.event_of(handler.message).topic for handler in handlers.values()})
-        self._consumer = kafka.consumer(servers, f"florin.{service}", topics, self._revoked)
+        self._consumer = kafka.consumer(servers, f"florin.{service}", topics, self._joined, self._revoked)
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
-    def start(self) -> None:
-        """Begin to listen."""
+    async def start(self) -> None:
+        """Begin to listen, and wait for a share of the topics; a spare replica, which gets none, waits in vain."""
         self._thread.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASSIGNED_WITHIN_S):
+                await self._assigned.wait()
 
     async def stop(self, within_s: float) -> None:
         """Take nothing new, let what is under way end within so many seconds, commit what is done, leave the group."""
@@ -188,6 +194,9 @@ class Listener:
     def _under_way(self) -> int:
         with self._lock:
             return self._progress.under_way()
+
+    def _joined(self) -> None:
+        self._loop.call_soon_threadsafe(self._assigned.set)
 
     def _revoked(self, partitions: list[tuple[str, int]]) -> None:
         self._store()

@@ -73,7 +73,11 @@ class KafkaUnavailableError(Exception):
 
 
 def consumer(
-    servers: str, group: str, topics: Sequence[str], on_revoke: Callable[[list[tuple[str, int]]], None]
+    servers: str,
+    group: str,
+    topics: Sequence[str],
+    on_assign: Callable[[], None],
+    on_revoke: Callable[[list[tuple[str, int]]], None],
 ) -> Consumer:
     """Return a consumer of `topics` in `group`. Offsets are committed only once stored by the caller."""
     made = Consumer(
@@ -94,7 +98,7 @@ def consumer(
     def revoked(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
         on_revoke([(part.topic, part.partition) for part in partitions])
 
-    made.subscribe(list(topics), on_revoke=revoked)
+    made.subscribe(list(topics), on_assign=lambda _consumer, _partitions: on_assign(), on_revoke=revoked)
     return made
 
 

@@ -119,7 +119,7 @@ class Chassis(Generic[S]):
             batch=self.settings.batch,
             in_flight=self.settings.in_flight,
         )
-        listener.start()
+        await listener.start()
         try:
             yield
         finally:
