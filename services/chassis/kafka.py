@@ -1,6 +1,8 @@
 """Kafka by confluent-kafka: an idempotent producer and a consumer whose offsets move only after the work."""
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 
@@ -130,4 +132,7 @@ def _failed(message: Message) -> bool:
 
 
 def _report(error: KafkaError) -> None:
+    """Log what librdkafka says. A fatal error ends the process in good order: its client will never work again."""
     observe.log().warning("kafka", error=error.name(), fatal=error.fatal())
+    if error.fatal():
+        os.kill(os.getpid(), signal.SIGTERM)

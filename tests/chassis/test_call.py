@@ -23,7 +23,7 @@ from grpc_status import rpc_status
 
 from services.chassis import Call, NotFound, contract
 from services.chassis.call import admitted
-from services.chassis.errors import PermissionDenied, Unauthenticated
+from services.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from services.chassis.rpc import service_handlers
 
 SPIFFE = "spiffe://florin.internal/"
@@ -69,15 +69,26 @@ def test_the_shorter_deadline_wins_less_a_margin(own_s: float | None, most_s: fl
 @pytest.mark.parametrize(
     ("header", "field", "key"),
     [
-        ("", "", ""),
+        (None, "", ""),
         ("abc", "", "abc"),
         ('"abc"', "", "abc"),
-        ("", "field", "field"),
+        (" abc ", "", "abc"),
+        (None, "field", "field"),
         ("abc", "field", "abc"),
     ],
 )
-def test_the_key_of_a_request(header: str, field: str, key: str) -> None:
-    assert key == admitted(GET, EDGE | {"idempotency-key": header}, None, field).request_key
+def test_the_key_of_a_request(header: str | None, field: str, key: str) -> None:
+    metadata = EDGE if header is None else EDGE | {"idempotency-key": header}
+
+    assert admitted(GET, metadata, None, field).request_key == key
+
+
+@pytest.mark.parametrize("header", ["", " ", '"', '""', '"a', 'a"b'])
+def test_a_header_that_is_no_key_is_refused(header: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        admitted(GET, EDGE | {"idempotency-key": header}, None, "field")
+
+    assert refused.value.fields.keys() == {"idempotency-key"}
 
 
 class Clients:
