@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from florin.merchants.v1.merchant_service_pb2 import (
     ApiClient,
@@ -97,6 +98,8 @@ class Clients:
     def GetApiClient(self, request: GetApiClientRequest, call: Call) -> GetApiClientResponse:
         if request.client_id == "unknown":
             raise NotFound("CLIENT_NOT_FOUND", "there is no such client")
+        if request.client_id == "away":
+            raise psycopg.OperationalError("connection refused")
         if request.client_id == "broken":
             raise ValueError("4111111111111111 is a secret")
         return GetApiClientResponse(api_client=ApiClient(client_id=request.client_id, merchant_id=call.caller))
@@ -149,6 +152,7 @@ def test_a_plain_method_answers(grpc_stub: Any) -> None:
     [
         ("unknown", AS_AUTHORIZER, grpc.StatusCode.NOT_FOUND, "CLIENT_NOT_FOUND"),
         ("broken", AS_AUTHORIZER, grpc.StatusCode.INTERNAL, "INTERNAL"),
+        ("away", AS_AUTHORIZER, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         ("", AS_AUTHORIZER, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("c", (), grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED"),
     ],
@@ -167,6 +171,17 @@ def test_every_no_has_the_one_shape(
     if reason == "INVALID_FIELD":
         assert status.details[1].Unpack(bad)
         assert [violation.field for violation in bad.field_violations] == ["client_id"]
+
+
+def test_what_cannot_be_parsed_is_refused_in_the_one_shape(grpc_stub: Any, grpc_channel: grpc.Channel) -> None:
+    raw = grpc_channel.unary_unary("/florin.merchants.v1.MerchantService/GetApiClient", bytes, bytes)
+
+    with pytest.raises(grpc.RpcError) as refused:
+        raw(b"\x0a\x01\xff", metadata=AS_AUTHORIZER)
+
+    info = ErrorInfo()
+    assert rpc_status.from_call(refused.value).details[0].Unpack(info)
+    assert (refused.value.code(), info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
 def test_a_servicer_that_lacks_a_method_is_refused_at_start() -> None:
