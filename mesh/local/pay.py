@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from mesh.local import hops, merchant, places
 from mesh.local.merchant import Answer, Merchant
 from mesh.local.run import Run
-from mesh.local.screen import console, say
+from mesh.local.screen import console, down, say
 from mesh.topology import OPERATOR
 
 pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", no_args_is_help=True)
@@ -137,7 +137,7 @@ def _complete(found: list[hops.Span]) -> bool:
 def merchant_of(run: Run, client: str = merchant.DEMO) -> Merchant:
     """Return a merchant's server, the demonstration's if none is named. Exits with 1 when the gateway is down."""
     if not run.supervisor.alive():
-        say("Florin is down: start it with `florin up`.")
+        down(run)
         raise typer.Exit(1)
     return Merchant(run, client)
 

@@ -37,6 +37,17 @@ def failed(failure: StartFailedError) -> None:
     say(f"\nThe end of its log:\n{failure.log}")
 
 
+def down(run: Run) -> None:
+    """Say that the gateway is down, or that nobody watches over what is left of it."""
+    left = marked(run.state)
+    if left:
+        say(
+            f"The supervisor has died and left {len(left)} processes: `florin down` ends them, `florin up` starts anew."
+        )
+    else:
+        say("Florin is down: start it with `florin up`.")
+
+
 def status(run: Run) -> None:
     """Show one line per part."""
     table = Table("part", "state", "pid", "uptime", "resident", "address", box=None)

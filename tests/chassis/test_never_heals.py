@@ -49,7 +49,7 @@ def test_the_others_of_its_batch_are_heard(database: Database) -> None:
 
     Delivery(database, Outbox(database, broker)).deliver(batch)
 
-    assert [name for name in hearer.heard[1:]] == ["one", "two"]
+    assert hearer.heard[1:] == ["one", "two"]
     assert broker.dead() == ["the database refuses it: 22012"]
     assert len(snapshot(database)["inbox"]) == 3
 
