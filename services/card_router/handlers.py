@@ -81,7 +81,8 @@ class CardRouterHandlers:
         try:
             card = await self._vault.card(held.token, held.merchant_id, held.payment_id)
         except NoCardError:
-            if attempt.resumed:
+            # What may have left already cannot be called off: it stays to be repeated.
+            if await self._in_unit(lambda unit: store.find_exchange(unit, attempt.event_id)):
                 raise
             return _concluded(unsent_capture, unsent("card_unavailable"))
         exchange, is_repeat = await self._in_unit(
