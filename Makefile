@@ -46,8 +46,8 @@ breaking: .venv/ready ## Compare the contracts with those on main
 bench: .venv/ready ## Measure one payment's way through the gateway that is up
 	$(BIN)/florin bench latency
 
-clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout
+clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout, not the downloads
 	@if [ -x $(BIN)/florin ]; then $(BIN)/florin down; fi
-	rm -rf .florin .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .florin .venv build gen/build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
