@@ -4,6 +4,8 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# These start a dozen Envoys each: in one process, or the kernel's inotify instances run out.
+ENVOYS := tests/local tests/mesh tests/authorizer tests/journey
 BASE ?= $(shell git rev-parse --verify --quiet main || echo HEAD)
 
 help: ## List the targets
@@ -27,7 +29,8 @@ down: .venv/ready ## Stop the gateway
 	@$(BIN)/florin down
 
 test: check ## Check everything, then run the tests on real parts
-	$(BIN)/python -m pytest -m "real or journey"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m real $(ENVOYS:%=--ignore=%)
+	$(BIN)/python -m pytest -m "real or journey" $(ENVOYS)
 
 check: .venv/ready ## Lint, types, contracts, structure, and the tests that need no parts; under a minute
 	$(BIN)/ruff check .
