@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from florin.options.v1 import options_pb2
 from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from psycopg.rows import DictRow
 
@@ -128,18 +129,13 @@ class Once:
     def _digest(self, request: Message) -> bytes:
         copy = type(request)()
         copy.CopyFrom(request)
-        forget(copy)
+        redact.clear(copy, _is_forgotten)
         return hmac.new(self._secret, copy.SerializeToString(deterministic=True), hashlib.sha256).digest()
 
 
-def forget(message: Message) -> None:
-    """Clear, however deep, what may not be kept in any form, and the request's own key."""
-    for field, content in message.ListFields():
-        if contract.data_class(field) in _FORGOTTEN or field.name == "request_id":
-            message.ClearField(field.name)
-        elif field.message_type is not None:
-            for item in content if field.is_repeated else [content]:
-                forget(item)
+def _is_forgotten(field: FieldDescriptor) -> bool:
+    """Whether a field may not be kept in any form, or is the request's own key."""
+    return contract.data_class(field) in _FORGOTTEN or field.name == "request_id"
 
 
 def _row(call: Call) -> dict[str, object]:

@@ -5,6 +5,7 @@ last line of defence against a card number that travels in words.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -37,7 +38,7 @@ def scrubbed(value: Message) -> Message:
     """Return a copy of a message without its classed fields."""
     copy = type(value)()
     copy.CopyFrom(value)
-    _clear(copy)
+    clear(copy, contract.data_class)
     return copy
 
 
@@ -76,10 +77,11 @@ def _single(field: FieldDescriptor, content: Any) -> Any:
     return message(content) if field.message_type is not None and isinstance(content, Message) else anything(content)
 
 
-def _clear(value: Message) -> None:
+def clear(value: Message, unwanted: Callable[[FieldDescriptor], object]) -> None:
+    """Clear every field of a message that is unwanted, however deep it lies."""
     for field, content in value.ListFields():
-        if contract.data_class(field):
+        if unwanted(field):
             value.ClearField(field.name)
         elif field.message_type is not None:
             for item in content if field.is_repeated else [content]:
-                _clear(item)
+                clear(item, unwanted)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import protovalidate
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from protovalidate import ValidationError
 
 from services.chassis.errors import InvalidArgument, Poison
 
@@ -52,6 +51,3 @@ def _is_map(field: FieldDescriptor) -> bool:
 def _path(violation: object) -> str:
     elements = violation.proto.field.elements  # type: ignore[attr-defined]
     return ".".join(element.field_name for element in elements)
-
-
-__all__ = ["ValidationError", "check_fact", "check_request", "violations"]
