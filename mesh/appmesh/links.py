@@ -1,0 +1,121 @@
+"""What is wrong with a resource in the company of the others: references that lead nowhere, or where they must not."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from mesh.appmesh.inventory import Inventory, UnresolvedError, mesh_name
+from mesh.appmesh.refusals import Problem
+from mesh.appmesh.schema.base import Resource
+from mesh.appmesh.schema.nodes import BackendGroup, VirtualNode, VirtualService
+from mesh.appmesh.schema.routes import GatewayRoute, GatewayRouteSpec, GatewayTarget, Route, VirtualRouter
+from mesh.appmesh.services import Called, applies, body, called_by, exposures, listener_of, offers, spoken, target_node
+
+
+def problems(inventory: Inventory, resource: Resource) -> Iterator[Problem]:
+    """Return what is wrong with the references of a resource."""
+    match resource:
+        case VirtualNode():
+            yield from _node(inventory, resource)
+        case VirtualRouter():
+            yield from _router(inventory, resource)
+        case VirtualService():
+            yield from _failing("spec.provider", partial(exposures, inventory, resource))
+        case GatewayRoute():
+            yield from _gateway_route(inventory, resource)
+        case BackendGroup():
+            yield from _group(inventory, resource)
+
+
+def service_of(inventory: Inventory, route: GatewayRoute) -> VirtualService:
+    """Return the virtual service a gateway's route leads to. Raises UnresolvedError."""
+    one = target_of(route.spec).virtual_service
+    return inventory.find(VirtualService, one.virtual_service_ref, one.virtual_service_arn, route.metadata.namespace)
+
+
+def target_of(spec: GatewayRouteSpec) -> GatewayTarget:
+    """Return where a gateway's route leads, whatever its kind. Raises UnresolvedError for a route of no kind."""
+    route = spec.http_route or spec.http2_route or spec.grpc_route
+    if route is None:
+        raise UnresolvedError("the route is of no kind")
+    return route.action.target
+
+
+def _failing(path: str, resolve: Callable[[], object]) -> Iterator[Problem]:
+    try:
+        resolve()
+    except UnresolvedError as error:
+        yield Problem(path, str(error))
+
+
+def _node(inventory: Inventory, node: VirtualNode) -> Iterator[Problem]:
+    try:
+        called = called_by(inventory, node)
+    except UnresolvedError as error:
+        yield Problem("spec.backends", str(error))
+        return
+    for one in called:
+        if mesh_name(one.service) != mesh_name(node):
+            yield Problem("spec.backends", f"{one.service.title} does not belong to mesh {mesh_name(node)}")
+    yield from _told_apart(inventory, called)
+
+
+def _told_apart(inventory: Inventory, called: tuple[Called, ...]) -> Iterator[Problem]:
+    """A TCP connection names no service: its port alone says which is meant."""
+    owners: dict[int, tuple[str, bool]] = {}
+    for one in called:
+        for exposure in exposures(inventory, one.service):
+            owner, tcp = owners.setdefault(exposure.port, (exposure.service, exposure.protocol == "tcp"))
+            if owner != exposure.service and (tcp or exposure.protocol == "tcp"):
+                reason = f"{owner} and {exposure.service} cannot be told apart on port {exposure.port}: one is TCP"
+                yield Problem("spec.backends", reason)
+
+
+def _router(inventory: Inventory, router: VirtualRouter) -> Iterator[Problem]:
+    for index, route in enumerate(router.spec.routes or ()):
+        here = f"spec.routes[{index}]"
+        for number, target in enumerate(body(route).action.weighted_targets):
+            path = f"{here}.action.weightedTargets[{number}]"
+            try:
+                node = target_node(inventory, router, target)
+                for mapping in offers(inventory, router):
+                    if applies(route, mapping):
+                        listener_of(node, target.port, mapping.port)
+            except UnresolvedError as error:
+                yield Problem(path, str(error))
+                continue
+            if mesh_name(node) != mesh_name(router):
+                yield Problem(path, f"{node.title} does not belong to mesh {mesh_name(router)}")
+        yield from _offered(router, route, here)
+
+
+def _offered(router: VirtualRouter, route: Route, here: str) -> Iterator[Problem]:
+    if router.spec.listeners is None:
+        return
+    ports = [one.port_mapping.port for one in router.spec.listeners if one.port_mapping.protocol == spoken(route)]
+    match = body(route).match
+    if not ports:
+        yield Problem(here, f"the router has no listener for {spoken(route)}")
+    elif match and match.port is not None and match.port not in ports:
+        yield Problem(f"{here}.match.port", f"the router has no {spoken(route)} listener on port {match.port}")
+
+
+def _gateway_route(inventory: Inventory, route: GatewayRoute) -> Iterator[Problem]:
+    here = "spec.action.target"
+    try:
+        service = service_of(inventory, route)
+        found = exposures(inventory, service)
+    except UnresolvedError as error:
+        yield Problem(here, str(error))
+        return
+    ports = [exposure.port for exposure in found if exposure.protocol != "tcp"]
+    if mesh_name(service) != mesh_name(route):
+        yield Problem(here, f"{service.title} does not belong to mesh {mesh_name(route)}")
+    port = target_of(route.spec).port
+    if port is not None and port not in ports:
+        yield Problem(f"{here}.port", f"{service.title} has no port {port}")
+
+
+def _group(inventory: Inventory, group: BackendGroup) -> Iterator[Problem]:
+    for index, reference in enumerate(group.spec.virtual_services or ()):
+        path = f"spec.virtualservices[{index}]"
+        yield from _failing(path, partial(inventory.get, VirtualService, reference, group.metadata.namespace))
