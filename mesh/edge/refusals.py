@@ -74,7 +74,15 @@ REFUSALS: Final = (
     _status(408, StatusCode.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT", "the request did not arrive in time"),
     _status(413, StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", "the body is larger than 64 KiB"),
     _status(415, StatusCode.INVALID_ARGUMENT, "CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"),
-    _status(429, StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_REQUESTS", "too many requests; try again later"),
+    Refusal(
+        "response.code_details == 'local_rate_limited'",
+        429,
+        StatusCode.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        "more requests than are taken at once; try again in a moment",
+        (("retry-after", "1"),),
+    ),
+    _status(429, StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", "more requests than the limit; see Retry-After"),
     _status(431, StatusCode.INVALID_ARGUMENT, "HEADERS_TOO_LARGE", "the headers are too large"),
     _status(504, StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline passed; the outcome is not known"),
     Refusal(

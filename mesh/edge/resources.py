@@ -23,7 +23,7 @@ from mesh.resources.bootstrap import Resources, secret_names
 from mesh.resources.refusals import as_json
 from mesh.resources.tls import PUBLIC, Secrets
 from mesh.resources.typed import packed, tcp
-from mesh.topology import CHECK, EDGE, Issuer, Topology
+from mesh.topology import EDGE, Issuer, Topology
 
 LARGEST_HEAP_BYTES: Final = 512 << 20
 MOST_CONNECTIONS: Final = 10_000
@@ -37,7 +37,7 @@ IDLE_TIMEOUT: Final = timedelta(minutes=5)
 
 
 def edge(topology: Topology, secrets: Secrets) -> Resources:
-    """Return what the edge serves: the public listener, and a way to each service that the public may call."""
+    """Return what the edge serves: the public listener, and a way to each service that it may call."""
     return Resources(
         node=EDGE,
         admin=topology.edge.admin,
@@ -109,7 +109,7 @@ def connections_from_outside(
 
 
 def _services(topology: Topology, secrets: Secrets) -> list[Cluster]:
-    owners = sorted({CHECK.owner, *(method.owner for method in topology.contracts.public())})
+    owners = sorted({method.owner for method in topology.contracts.callable_by(EDGE)})
     return [clusters.sidecar(EDGE, owner, topology.places[owner], secrets) for owner in owners]
 
 

@@ -17,6 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
+from mesh.edge.limits import descriptors
 from mesh.edge.transcoding import unwrapped
 from mesh.resources import routing
 from mesh.resources.typed import OVERWRITE, exact, header, milliseconds, packed
@@ -119,6 +120,7 @@ def _rpc(form: Public) -> route.Route:
             timeout=longest,
             idle_timeout=longest,
             retry_policy=routing.retries(method),
+            rate_limits=descriptors(method),
         ),
         request_headers_to_add=[routing.deadline(method, OVERWRITE)],
         typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(form)) | _shaped(form),

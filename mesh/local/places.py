@@ -24,6 +24,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "upi": frozenset({"kafka", "postgres", "upi_psp"}),
     "merchants": frozenset({"kafka", "dynamodb"}),
     "authorizer": frozenset({"redis", "dynamodb"}),
+    "limiter": frozenset({"redis"}),
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.
