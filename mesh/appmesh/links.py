@@ -1,6 +1,6 @@
 """What is wrong with a resource in the company of the others: references that lead nowhere, or where they must not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from mesh.appmesh.inventory import Inventory, UnresolvedError, mesh_name
@@ -8,7 +8,20 @@ from mesh.appmesh.refusals import Problem
 from mesh.appmesh.schema.base import Resource
 from mesh.appmesh.schema.nodes import BackendGroup, VirtualNode, VirtualService
 from mesh.appmesh.schema.routes import GatewayRoute, GatewayRouteSpec, GatewayTarget, Route, VirtualRouter
-from mesh.appmesh.services import Called, applies, body, called_by, exposures, listener_of, offers, spoken, target_node
+from mesh.appmesh.services import (
+    Called,
+    Exposure,
+    applies,
+    body,
+    called_by,
+    exposures,
+    listener_of,
+    offered_to,
+    offers,
+    reached,
+    spoken,
+    target_node,
+)
 
 
 def problems(inventory: Inventory, resource: Resource) -> Iterator[Problem]:
@@ -50,24 +63,33 @@ def _failing(path: str, resolve: Callable[[], object]) -> Iterator[Problem]:
 def _node(inventory: Inventory, node: VirtualNode) -> Iterator[Problem]:
     try:
         called = called_by(inventory, node)
+        offered = offered_to(inventory, called)
     except UnresolvedError as error:
         yield Problem("spec.backends", str(error))
         return
     for one in called:
         if mesh_name(one.service) != mesh_name(node):
             yield Problem("spec.backends", f"{one.service.title} does not belong to mesh {mesh_name(node)}")
-    yield from _told_apart(inventory, called)
+    yield from _told_apart(offered)
+    yield from _one_policy(offered)
 
 
-def _told_apart(inventory: Inventory, called: tuple[Called, ...]) -> Iterator[Problem]:
+def _told_apart(offered: Iterable[tuple[Called, Exposure]]) -> Iterator[Problem]:
     """A TCP connection names no service: its port alone says which is meant."""
     owners: dict[int, tuple[str, bool]] = {}
-    for one in called:
-        for exposure in exposures(inventory, one.service):
-            owner, tcp = owners.setdefault(exposure.port, (exposure.service, exposure.protocol == "tcp"))
-            if owner != exposure.service and (tcp or exposure.protocol == "tcp"):
-                reason = f"{owner} and {exposure.service} cannot be told apart on port {exposure.port}: one is TCP"
-                yield Problem("spec.backends", reason)
+    for _, exposure in offered:
+        owner, tcp = owners.setdefault(exposure.port, (exposure.service, exposure.protocol == "tcp"))
+        if owner != exposure.service and (tcp or exposure.protocol == "tcp"):
+            reason = f"{owner} and {exposure.service} cannot be told apart on port {exposure.port}: one is TCP"
+            yield Problem("spec.backends", reason)
+
+
+def _one_policy(offered: Iterable[tuple[Called, Exposure]]) -> Iterator[Problem]:
+    """A proxy has one cluster for a node's listener, so one way to speak to it."""
+    for target, by in reached(offered):
+        if any(one.policy != by[0].policy for one in by):
+            names = ", ".join(one.service.title for one in by)
+            yield Problem("spec.backends", f"{names} lead to {target.node.title} under different client policies")
 
 
 def _router(inventory: Inventory, router: VirtualRouter) -> Iterator[Problem]:

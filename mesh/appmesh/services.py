@@ -60,6 +60,22 @@ def exposures(inventory: Inventory, service: VirtualService) -> tuple[Exposure, 
     return ()
 
 
+def offered_to(inventory: Inventory, called: Iterable[Called]) -> tuple[tuple[Called, Exposure], ...]:
+    """Return what a caller may call, service by service and port by port. Raises UnresolvedError."""
+    return tuple((one, exposure) for one in called for exposure in exposures(inventory, one.service))
+
+
+def reached(offered: Iterable[tuple[Called, Exposure]]) -> tuple[tuple[Target, tuple[Called, ...]], ...]:
+    """Return each listener of a node that a caller reaches, once, with the services it is reached by."""
+    found: dict[tuple[str, str, int], tuple[Target, list[Called]]] = {}
+    for called, exposure in offered:
+        for target in (target for rule in exposure.rules for target in rule.targets):
+            owner = target.node.metadata
+            key = (owner.namespace, owner.name, target.listener.port_mapping.port)
+            found.setdefault(key, (target, []))[1].append(called)
+    return tuple((target, tuple(by)) for target, by in found.values())
+
+
 def called_by(inventory: Inventory, node: VirtualNode) -> tuple[Called, ...]:
     """Return the virtual services a node calls: its backends, then its backend groups'. Raises UnresolvedError."""
     default = node.spec.backend_defaults.client_policy if node.spec.backend_defaults else None
