@@ -95,7 +95,7 @@ def limiter(made: World, limits: str) -> Iterator[None]:
 @contextmanager
 def gateway() -> Iterator[World]:
     """The edge and its sidecars; services that say yes to everything."""
-    with world(issuer("florin"), NODES) as made, running(made, NODES), ExitStack() as stack:
+    with world(issuer("florin")) as made, running(made, NODES), ExitStack() as stack:
         for name in BACKENDS:
             backend = Backend({CHECK: let_in})
             stack.enter_context(served(backend, made.topology.places[name].service))

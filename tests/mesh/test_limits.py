@@ -54,7 +54,7 @@ def test_more_than_the_edge_takes_at_once_is_refused_before_anybody_is_asked(mon
     monkeypatch.setattr(limits, "PER_SECOND", FEW)
     monkeypatch.setattr(limits, "PER_SECOND_AND_ADDRESS", FEWER)
     authorizer = Backend({CHECK: lambda _body, _context: allowed()})
-    with world(issuer("florin"), NODES) as made, running(made, NODES):
+    with world(issuer("florin")) as made, running(made, NODES):
         places = made.topology.places
         with (
             served(authorizer, places["authorizer"].service),
