@@ -7,7 +7,7 @@ from mesh.appmesh.inventory import Inventory, aws_name, key_of, mesh_name
 from mesh.appmesh.membership import gateway_of, mesh_of
 from mesh.appmesh.refusals import Problem, RefusedError
 from mesh.appmesh.schema.base import MeshReference, Namespace, Resource, VirtualGatewayReference
-from mesh.appmesh.schema.nodes import AwsCloudMap, Mesh, VirtualGateway, VirtualNode
+from mesh.appmesh.schema.nodes import AwsCloudMap, Mesh, MeshServiceDiscovery, VirtualGateway, VirtualNode
 from mesh.appmesh.schema.routes import GatewayRoute
 
 FIXED: Final = ("aws_name", "mesh_ref", "virtual_gateway_ref")
@@ -21,7 +21,9 @@ def completed(resource: Resource, around: Inventory, before: Inventory) -> Resou
     """
     old = before.resources.get(key_of(resource))
     spec, filled = resource.spec, dict[str, object]()
-    if not isinstance(resource, Mesh):
+    if isinstance(resource, Mesh):
+        filled["mesh_service_discovery"] = _addresses(resource.spec.mesh_service_discovery)
+    else:
         filled["mesh_ref"] = _mesh_reference(resource, around, old)
     if isinstance(resource, GatewayRoute):
         filled["virtual_gateway_ref"] = _gateway_reference(resource, around, old)
@@ -42,6 +44,11 @@ def unchanged(resource: Resource, before: Inventory) -> Iterator[Problem]:
             yield Problem(f"spec.{fields[field].alias}", "update may not change this field")
     if _cloud_map(old) and _cloud_map(resource) != _cloud_map(old):
         yield Problem(CLOUD_MAP, "update may not change this field")
+
+
+def _addresses(stated: MeshServiceDiscovery | None) -> MeshServiceDiscovery | None:
+    # What AWS's controller filled in, unless it ran in a cluster of IPv6.
+    return stated.model_copy(update={"ip_preference": stated.ip_preference or "IPv4_ONLY"}) if stated else None
 
 
 def _field(resource: Resource | None, field: str) -> Any:

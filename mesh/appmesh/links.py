@@ -5,8 +5,8 @@ from functools import partial
 
 from mesh.appmesh.inventory import Inventory, UnresolvedError, mesh_name
 from mesh.appmesh.refusals import Problem
-from mesh.appmesh.schema.base import Resource
-from mesh.appmesh.schema.nodes import BackendGroup, VirtualNode, VirtualService
+from mesh.appmesh.schema.base import GatewayPortMapping, Resource
+from mesh.appmesh.schema.nodes import BackendGroup, VirtualGateway, VirtualNode, VirtualService
 from mesh.appmesh.schema.routes import GatewayRoute, GatewayRouteSpec, GatewayTarget, Route, VirtualRouter
 from mesh.appmesh.services import (
     Called,
@@ -43,6 +43,20 @@ def service_of(inventory: Inventory, route: GatewayRoute) -> VirtualService:
     """Return the virtual service a gateway's route leads to. Raises UnresolvedError."""
     one = target_of(route.spec).virtual_service
     return inventory.find(VirtualService, one.virtual_service_ref, one.virtual_service_arn, route.metadata.namespace)
+
+
+def belongs(route: GatewayRoute, gateway: VirtualGateway) -> bool:
+    """Say whether a route is a gateway's."""
+    reference = route.spec.virtual_gateway_ref
+    there = (gateway.metadata.namespace, gateway.metadata.name)
+    return reference is not None and (reference.namespace, reference.name) == there
+
+
+def arrives(spec: GatewayRouteSpec, mapping: GatewayPortMapping) -> bool:
+    """Say whether a route takes what arrives at a listener of its gateway."""
+    routes = {"http": spec.http_route, "http2": spec.http2_route, "grpc": spec.grpc_route}
+    route = routes[mapping.protocol]
+    return route is not None and route.match.port in {None, mapping.port}
 
 
 def target_of(spec: GatewayRouteSpec) -> GatewayTarget:
@@ -132,9 +146,19 @@ def _gateway_route(inventory: Inventory, route: GatewayRoute) -> Iterator[Proble
     ports = [exposure.port for exposure in found if exposure.protocol != "tcp"]
     if mesh_name(service) != mesh_name(route):
         yield Problem(here, f"{service.title} does not belong to mesh {mesh_name(route)}")
+    yield from _taken(inventory, route)
     port = target_of(route.spec).port
     if port is not None and port not in ports:
         yield Problem(f"{here}.port", f"{service.title} has no port {port}")
+
+
+def _taken(inventory: Inventory, route: GatewayRoute) -> Iterator[Problem]:
+    """A route that no listener of its gateway takes would be silently without effect."""
+    gateway = next((one for one in inventory.all(VirtualGateway) if belongs(route, one)), None)
+    if gateway is None:
+        yield Problem("spec.virtualGatewayRef", "the gateway was refused")
+    elif not any(arrives(route.spec, one.port_mapping) for one in gateway.spec.listeners or ()):
+        yield Problem("spec", f"{gateway.title} has no listener of this protocol and port")
 
 
 def _group(inventory: Inventory, group: BackendGroup) -> Iterator[Problem]:

@@ -30,7 +30,7 @@ def problems(resource: Resource) -> Iterator[Problem]:
     """Return what is wrong with a resource by itself."""
     match resource:
         case Mesh():
-            yield from _mesh(resource)
+            yield from selector_problems(resource.spec.namespace_selector, "spec.namespaceSelector")
         case VirtualNode():
             yield from _node(resource)
         case VirtualGateway():
@@ -41,13 +41,6 @@ def problems(resource: Resource) -> Iterator[Problem]:
             yield from router_problems(resource.spec)
         case GatewayRoute():
             yield from gateway_route_problems(resource.spec)
-
-
-def _mesh(mesh: Mesh) -> Iterator[Problem]:
-    yield from selector_problems(mesh.spec.namespace_selector, "spec.namespaceSelector")
-    discovery = mesh.spec.mesh_service_discovery
-    if discovery and discovery.ip_preference is None:
-        yield Problem("spec.meshServiceDiscovery.ipPreference", "must be IPv4_ONLY or IPv6_ONLY")
 
 
 def _node(node: VirtualNode) -> Iterator[Problem]:

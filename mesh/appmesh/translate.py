@@ -3,39 +3,30 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import betterproto2
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
-from envoy_data_plane.envoy.config.listener.v3 import Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 
 from mesh.appmesh.envoy import clusters, gateway, listeners, names, routes
 from mesh.appmesh.envoy.outbound import outside, ways
-from mesh.appmesh.envoy.setting import POD, Delivery, Instance, Instances, Place, Setting
+from mesh.appmesh.envoy.setting import POD, Instance, Instances, Place, Setting
 from mesh.appmesh.inventory import Inventory
+from mesh.appmesh.links import belongs
 from mesh.appmesh.schema.nodes import AwsCloudMap, VirtualGateway, VirtualNode
 from mesh.appmesh.schema.routes import GatewayRoute
 from mesh.appmesh.secrets import secrets_of
 from mesh.appmesh.services import Called, Exposure, called_by, offered_to, reached
+from mesh.resources.bootstrap import Resources
 
 Places = Callable[[VirtualNode | VirtualGateway], Place]
 """Says where each proxy stands."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Resources):
     """What one Envoy is to have. `node` is its xDS node id; `secrets` are the names that its TLS contexts ask for."""
 
-    node: str
-    listeners: tuple[Listener, ...]
-    tables: tuple[RouteConfiguration, ...]
-    clusters: tuple[Cluster, ...]
-    assignments: tuple[ClusterLoadAssignment, ...]
-    secrets: tuple[str, ...]
-
-    def resources(self) -> Iterator[betterproto2.Message]:
-        """Return all of it, what is pointed at before what points at it."""
-        yield from (*self.clusters, *self.assignments, *self.listeners, *self.tables)
+    secrets: tuple[str, ...] = ()
 
 
 def in_pods(_owner: VirtualNode | VirtualGateway) -> Place:
@@ -52,19 +43,17 @@ def translate(
     inventory: Inventory,
     places: Places = in_pods,
     instances: Instances = no_instances,
-    delivery: Delivery | None = None,
 ) -> dict[str, Proxy]:
     """Return every proxy of an inventory by its node id: one for each VirtualNode and each VirtualGateway.
 
     `inventory` is what `admission.admit` made: all references in it lead somewhere.
     """
-    how = delivery or Delivery()
     nodes = (
-        _node(inventory, one, Setting(inventory.mesh(one), places(one), how), instances)
+        _node(inventory, one, Setting(inventory.mesh(one), places(one)), instances)
         for one in inventory.all(VirtualNode)
     )
     gateways = (
-        _gateway(inventory, one, Setting(inventory.mesh(one), places(one), how), instances)
+        _gateway(inventory, one, Setting(inventory.mesh(one), places(one)), instances)
         for one in inventory.all(VirtualGateway)
     )
     return {proxy.node: proxy for proxy in (*nodes, *gateways)}
@@ -100,7 +89,7 @@ def _inward_tables(setting: Setting, node: VirtualNode) -> Iterator[RouteConfigu
 
 
 def _gateway(inventory: Inventory, owner: VirtualGateway, setting: Setting, instances: Instances) -> Proxy:
-    led = gateway.led(inventory, [one for one in inventory.all(GatewayRoute) if _belongs(one, owner)])
+    led = gateway.led(inventory, [one for one in inventory.all(GatewayRoute) if belongs(one, owner)])
     called = _led_to(owner, led)
     offered = tuple(pair for pair in offered_to(inventory, called) if pair[1].protocol != "tcp")
     callees, endpoints = _callees(setting, offered, instances)
@@ -116,12 +105,6 @@ def _gateway(inventory: Inventory, owner: VirtualGateway, setting: Setting, inst
         assignments=endpoints,
         secrets=secrets_of(owner, called),
     )
-
-
-def _belongs(route: GatewayRoute, owner: VirtualGateway) -> bool:
-    reference = route.spec.virtual_gateway_ref
-    there = (owner.metadata.namespace, owner.metadata.name)
-    return reference is not None and (reference.namespace, reference.name) == there
 
 
 def _led_to(owner: VirtualGateway, led: tuple[gateway.Led, ...]) -> tuple[Called, ...]:

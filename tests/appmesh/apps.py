@@ -4,10 +4,12 @@ import random
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 import h2.config
 import h2.connection
 import h2.events
@@ -50,6 +52,11 @@ def held(name: str, let_go: threading.Event, at_most_s: float) -> Reply:
         return 200, name
 
     return wait
+
+
+def echoed_host(request: BaseHTTPRequestHandler) -> tuple[int, str]:
+    """Answer with the host and path that arrive."""
+    return 200, f"{request.headers['Host']} {request.path}"
 
 
 class Server(ThreadingHTTPServer):
@@ -100,6 +107,19 @@ def served_http2(address: str, body: str) -> Iterator[None]:
 
     with Http2((address, PORT), Handler) as server, _running(server):
         yield
+
+
+@contextmanager
+def served_grpc(address: str, backend: grpc.GenericRpcHandler) -> Iterator[None]:
+    """A gRPC application."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((backend,))
+    server.add_insecure_port(f"{address}:{PORT}")
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop(0).wait()
 
 
 @contextmanager

@@ -1,36 +1,46 @@
 """Proxies of an App Mesh inventory as real Envoys on this machine, each with a loopback address for a pod."""
 
+import asyncio
 import json
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
-from envoy_data_plane.envoy.config.core import v3 as core
-from envoy_data_plane.envoy.service.discovery.v3 import DiscoveryResponse
+from envoy_data_plane.envoy.config.listener.v3 import ListenerFilter
+from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import ProxyProtocol
 
-from mesh.appmesh.envoy.setting import Delivery, Instance, Place, beside
+from mesh.appmesh.envoy.listeners import REDIRECTED
+from mesh.appmesh.envoy.setting import Instance, Place, beside
 from mesh.appmesh.inventory import Inventory
 from mesh.appmesh.schema.nodes import AwsCloudMap, VirtualGateway, VirtualNode
 from mesh.appmesh.translate import Proxy, translate
-from mesh.resources.bootstrap import Resources, bootstrap_file
+from mesh.control_plane.connections import Connections
+from mesh.control_plane.server import server
+from mesh.control_plane.snapshot import Resource, snapshot
+from mesh.resources.bootstrap import bootstrap_file
 from mesh.resources.typed import packed
 from tests.appmesh.names import serving
-from tests.mesh.world import ENVOY, READY_S
+from tests.kit.wait import eventually
 
-ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+ENVOY = Path(sys.executable).with_name("envoy")
+READY_S = 15.0
+
 # Each test process has loopback addresses of its own, and each town in it.
 NET = f"127.{64 + os.getpid() % 128}"
 STREETS = count(1, step=8)
+
+Done = TypeVar("Done")
 
 
 @dataclass
@@ -40,7 +50,8 @@ class Town:
     inventory: Inventory
     root: Path
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    change: Callable[[Proxy], Proxy] = lambda proxy: proxy
+    intercepted: bool = False
+    unregistered: set[str] = field(default_factory=set)
     first_street: int = field(default_factory=lambda: next(STREETS))
 
     def owners(self) -> dict[str, VirtualNode | VirtualGateway]:
@@ -63,7 +74,8 @@ class Town:
         return f"{NET}.{self.first_street + sorted(self.owners()).index(name)}"
 
     def place(self, owner: VirtualNode | VirtualGateway) -> Place:
-        return beside(self.proxy(owner.metadata.name), self.app(owner.metadata.name))
+        proxy, app = self.proxy(owner.metadata.name), self.app(owner.metadata.name)
+        return Place(proxy, proxy, app) if self.intercepted else beside(proxy, app)
 
     def hosts(self) -> dict[str, tuple[str, ...]]:
         """What the name server knows: each node's own host name, and what the test added."""
@@ -80,7 +92,9 @@ class Town:
         return tuple(
             Instance(self.proxy(one.metadata.name))
             for one in self.inventory.all(VirtualNode)
-            if one.spec.service_discovery and one.spec.service_discovery.aws_cloud_map == service
+            if one.spec.service_discovery
+            and one.spec.service_discovery.aws_cloud_map == service
+            and one.metadata.name not in self.unregistered
         )
 
     def folder(self, name: str) -> Path:
@@ -88,20 +102,11 @@ class Town:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def translated(self, name: str) -> Proxy:
-        """One owner's proxy, with its route tables and endpoints as files of its own."""
-        how = Delivery(tables=lambda table: _file(self.folder(name) / f"{table}.json"))
-        made = translate(self.inventory, self.place, self.instances, how)
-        return self.change(next(proxy for node, proxy in made.items() if node.endswith(f"/{name}_demo")))
-
-    def write(self, name: str, proxy: Proxy) -> None:
-        """Write what an Envoy reads from files. Moved into place: that is what it watches for."""
-        for kind, resources in ((ROUTES, proxy.tables), (ENDPOINTS, proxy.assignments)):
-            for one in resources:
-                file = self.folder(name) / f"{getattr(one, 'cluster_name', '') or getattr(one, 'name', '')}.json"
-                response = DiscoveryResponse(version_info="1", type_url=kind, resources=[packed(one)])
-                file.with_suffix(".new").write_text(response.to_json())
-                file.with_suffix(".new").rename(file)
+    def resources(self, name: str) -> Proxy:
+        """What one owner's proxy is to have."""
+        made = translate(self.inventory, self.place, self.instances)
+        found = next(one for node, one in made.items() if node.endswith(f"/{name}_demo"))
+        return told_by_callers(found) if self.intercepted else found
 
     def stats(self, name: str) -> dict[str, int]:
         """An Envoy's counters and gauges."""
@@ -111,6 +116,9 @@ class Town:
     def admin(self, name: str, path: str) -> str:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.folder(name) / "admin"))) as client:
             return client.get(f"http://envoy/{path}").text
+
+    def ready(self, name: str) -> bool:
+        return self.listens(name) and self.admin(name, "ready") == "LIVE\n"
 
     def listens(self, name: str) -> bool:
         """Whether an Envoy's admin socket takes connections: httpx leaves a socket open where none does."""
@@ -122,47 +130,94 @@ class Town:
 def town(
     inventory: Inventory,
     names: Mapping[str, Callable[[Town], str]] | None = None,
-    change: Callable[[Proxy], Proxy] = lambda proxy: proxy,
+    *,
+    intercepted: bool = False,
 ) -> Iterator[Town]:
-    """The places of an inventory; nothing runs yet. `names` adds host names to those of the nodes."""
+    """The places of an inventory; nothing runs yet. `names` adds host names to those of the nodes.
+
+    Where traffic is `intercepted`, callers begin a connection with a PROXY line that says whom it is meant for: what
+    iptables would have told the proxy.
+    """
     root = Path(tempfile.mkdtemp(prefix="appmesh-"))
     try:
-        made = Town(inventory, root, change=change)
+        made = Town(inventory, root, intercepted=intercepted)
         made.names = {name: (where(made),) for name, where in (names or {}).items()}
         yield made
     finally:
         shutil.rmtree(root)
 
 
+class Plane:
+    """The control plane, in a thread of its own."""
+
+    def __init__(self, made: Town) -> None:
+        self.town, self.socket = made, made.root / "control_plane"
+        self.connections, self.loop = Connections(), asyncio.new_event_loop()
+
+    @classmethod
+    @contextmanager
+    def running(cls, made: Town) -> "Iterator[Plane]":
+        plane = cls(made)
+        thread = threading.Thread(target=plane.loop.run_forever)
+        thread.start()
+        try:
+            yield from plane._serve()
+        finally:
+            plane.loop.call_soon_threadsafe(plane.loop.stop)
+            thread.join()
+            plane.loop.close()
+
+    def _serve(self) -> "Iterator[Plane]":
+        served = self._do(server(self.connections, [f"unix:{self.socket}"]))
+        self._do(served.start())
+        try:
+            yield self
+        finally:
+            self._do(served.stop(None))
+
+    def publish(self, name: str) -> None:
+        """Let an owner's proxy have what the town has for it now. Raises SnapshotError where that does not fit."""
+        wanted = self.town.resources(name)
+        held = (packed(one) for one in wanted.messages())
+        whole = snapshot(Resource.of(one.type_url, one.value) for one in held)
+        self.loop.call_soon_threadsafe(self.connections.publish, {wanted.node: whole})
+
+    def _do(self, work: Coroutine[object, object, Done]) -> Done:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(READY_S)
+
+
 @contextmanager
-def running(made: Town, names: Iterable[str]) -> Iterator[None]:
-    """Run these owners' Envoys, one after the other: callees first, so that no health check finds them missing.
+def running(made: Town, names: Iterable[str]) -> Iterator[Plane]:
+    """Run a control plane and these owners' Envoys, callees first, so that no health check finds them missing.
 
     Each is started from this, the main thread: an Envoy ends with the thread that started it.
     """
     with ExitStack() as stack:
         resolver = stack.enter_context(serving(made.hosts()))
+        plane = stack.enter_context(Plane.running(made))
         for name in names:
-            process = stack.enter_context(_process(made, name, resolver))
+            plane.publish(name)
+            process = stack.enter_context(_process(made, name, plane, resolver))
             _await_ready(made, name, process)
-        yield
+        yield plane
 
 
-def _file(path: Path) -> core.ConfigSource:
-    return core.ConfigSource(
-        path_config_source=core.PathConfigSource(path=str(path)), resource_api_version=core.ApiVersion.V3
-    )
+def told_by_callers(proxy: Proxy) -> Proxy:
+    """The proxy, with a PROXY line in place of a redirected socket's original destination."""
+    told = ListenerFilter(name="envoy.filters.listener.proxy_protocol", typed_config=packed(ProxyProtocol()))
+    for one in proxy.listeners:
+        one.listener_filters = [told if each == REDIRECTED else each for each in one.listener_filters]
+    return proxy
 
 
 @contextmanager
-def _process(made: Town, name: str, resolver: int) -> Iterator[subprocess.Popen[bytes]]:
-    proxy, folder = made.translated(name), made.folder(name)
-    made.write(name, proxy)
-    static = Resources(proxy.node, folder / "admin", proxy.listeners, proxy.clusters, ())
+def _process(made: Town, name: str, plane: Plane, resolver: int) -> Iterator[subprocess.Popen[bytes]]:
+    folder = made.folder(name)
     bootstrap = folder / "bootstrap.json"
-    bootstrap.write_text(_resolving(bootstrap_file(static), resolver))
+    plain = bootstrap_file(made.resources(name).node, folder / "admin", plane.socket)
+    bootstrap.write_text(_resolving(plain, resolver))
     options = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
-    command = [ENVOY, "-c", bootstrap, *options]
+    command = [ENVOY, "-c", bootstrap, *options, "--file-flush-interval-msec", "100"]
     with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             yield process
@@ -180,17 +235,5 @@ def _resolving(bootstrap: str, port: int) -> str:
 
 
 def _await_ready(made: Town, name: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline and process.poll() is None:
-        if made.listens(name) and made.admin(name, "ready") == "LIVE\n":
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"the Envoy of {name} did not become ready: {(made.folder(name) / 'log').read_text()[-2000:]}")
-
-
-def until(condition: Callable[[], bool], what: str, within_s: float = READY_S) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for: {what}"
-        time.sleep(0.02)
+    eventually(lambda: process.poll() is not None or made.ready(name), READY_S)
+    assert process.poll() is None, f"the Envoy of {name} ended: {(made.folder(name) / 'log').read_text()[-2000:]}"

@@ -17,6 +17,7 @@ from mesh.appmesh.schema.listeners import GatewayListener, HealthCheck, Listener
 from mesh.appmesh.schema.nodes import Mesh, VirtualGateway, VirtualNode
 from mesh.appmesh.schema.security import ClientPolicy
 from mesh.appmesh.services import Target
+from mesh.resources.ads import ADS
 from mesh.resources.clusters import PROTOCOL_OPTIONS
 from mesh.resources.typed import milliseconds, packed, tcp
 
@@ -39,7 +40,7 @@ def egress(setting: Setting, target: Target, policy: ClientPolicy | None) -> clu
         circuit_breakers=_breakers(),
         health_checks=[_health(target.listener.health_check, host)] if target.listener.health_check else [],
         outlier_detection=_ejection(target.listener.outlier_detection) if target.listener.outlier_detection else None,
-        transport_socket=tls.calling(policy, target.listener, host, setting.delivery.secrets),
+        transport_socket=tls.calling(policy, target.listener, host),
         typed_extension_protocol_options=_protocol(mapping.protocol),
     )
     _located(made, setting, target, host)
@@ -119,7 +120,7 @@ def _located(made: cluster.Cluster, setting: Setting, target: Target, host: str)
     discovery = target.node.spec.service_discovery
     if not discovery or not discovery.dns:
         made.type = cluster.ClusterDiscoveryType.EDS
-        made.eds_cluster_config = cluster.ClusterEdsClusterConfig(eds_config=setting.delivery.tables(made.name))
+        made.eds_cluster_config = cluster.ClusterEdsClusterConfig(eds_config=ADS)
         return
     every = discovery.dns.response_type == "ENDPOINTS"
     made.type = cluster.ClusterDiscoveryType.STRICT_DNS if every else cluster.ClusterDiscoveryType.LOGICAL_DNS

@@ -15,7 +15,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import RegexMatchAndSubstitute
 
 from mesh.appmesh.envoy import matching, names, routes
 from mesh.appmesh.inventory import Inventory, aws_name
-from mesh.appmesh.links import service_of, target_of
+from mesh.appmesh.links import arrives, service_of, target_of
 from mesh.appmesh.schema.listeners import GatewayListener
 from mesh.appmesh.schema.nodes import Mesh, VirtualService
 from mesh.appmesh.schema.routes import (
@@ -51,7 +51,7 @@ def led(inventory: Inventory, stated: Iterable[GatewayRoute]) -> tuple[Led, ...]
 
 def table(listener: GatewayListener, cluster: str, leading: Iterable[Led]) -> route.RouteConfiguration:
     """Return the route table of a gateway's public port, in the order of priorities; all of it to the self redirect."""
-    taken = [one for one in leading if _arrives(one.route.spec, listener)]
+    taken = [one for one in leading if arrives(one.route.spec, listener.port_mapping)]
     made = [(_priority(one.route), _route(one, cluster)) for one in taken]
     ordered = sorted(made, key=lambda pair: (pair[0], matching.specificity(pair[1].match or route.RouteMatch())))
     return route.RouteConfiguration(
@@ -75,13 +75,6 @@ def _led(inventory: Inventory, one: GatewayRoute) -> Led:
     service = service_of(inventory, one)
     ports = [exposure.port for exposure in exposures(inventory, service) if exposure.protocol != "tcp"]
     return Led(one, service, target_of(one.spec).port or next(iter(ports), NO_PORT))
-
-
-def _arrives(spec: GatewayRouteSpec, listener: GatewayListener) -> bool:
-    content = _content(spec)
-    protocols = {"http": spec.http_route, "http2": spec.http2_route, "grpc": spec.grpc_route}
-    port = content.match.port
-    return bool(protocols[listener.port_mapping.protocol]) and port in {None, listener.port_mapping.port}
 
 
 def _content(spec: GatewayRouteSpec) -> GatewayHttpRoute | GatewayGrpcRoute:

@@ -17,11 +17,12 @@ from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tc
 from mesh.appmesh.envoy import names, tls
 from mesh.appmesh.envoy.clusters import dns_cache
 from mesh.appmesh.envoy.logs import access_logs
-from mesh.appmesh.envoy.setting import Delivery, Setting
+from mesh.appmesh.envoy.setting import Setting
 from mesh.appmesh.schema.listeners import GatewayListener, Listener
 from mesh.appmesh.schema.nodes import Logging, VirtualGateway, VirtualNode
 from mesh.appmesh.schema.routes import IdleTimeout
 from mesh.appmesh.schema.security import GatewayListenerTls, ListenerTls
+from mesh.resources import ads
 from mesh.resources.http import http_filter, router
 from mesh.resources.typed import packed, tcp
 
@@ -68,7 +69,7 @@ def inbound(setting: Setting, node: VirtualNode) -> Iterator[listener.Listener]:
 def public(setting: Setting, gateway: VirtualGateway, stated: GatewayListener) -> listener.Listener:
     """Return one of a gateway's public ports."""
     mapping = stated.port_mapping
-    connection = _http(setting.delivery, "ingress", names.ingress_routes(mapping), gateway.spec.logging)
+    connection = _http("ingress", names.ingress_routes(mapping), gateway.spec.logging)
     # Whoever comes from outside may not say whence, and paths are compared as they are meant.
     connection.use_remote_address = True
     connection.normalize_path = True
@@ -78,13 +79,13 @@ def public(setting: Setting, gateway: VirtualGateway, stated: GatewayListener) -
         address=tcp(setting.place.inbound, mapping.port),
         traffic_direction=core.TrafficDirection.INBOUND,
         listener_filters=_inspecting(False, _permissive(stated.tls)),
-        filter_chains=list(_secured(setting, stated.tls, None, _filter(connection))),
+        filter_chains=list(_secured(stated.tls, None, _filter(connection))),
     )
 
 
 def gateway_outbound(setting: Setting) -> listener.Listener:
     """Return the egress listener of a gateway, which takes only what its public ports send there."""
-    connection = _http(setting.delivery, "egress", names.egress_routes(None), None)
+    connection = _http("egress", names.egress_routes(None), None)
     return listener.Listener(
         name=names.EGRESS_LISTENER,
         stat_prefix=f"0.0.0.0_{names.EGRESS_PORT}",
@@ -121,7 +122,7 @@ def _outbound_chain(setting: Setting, one: Outbound, logging: Logging | None) ->
     if one.shares:
         proxy = _tcp("egress", one.shares, one.timeout, access_logs(logging))
         return listener.FilterChain(filter_chain_match=match, filters=[proxy])
-    connection = _http(setting.delivery, "egress", one.table, logging)
+    connection = _http("egress", one.table, logging)
     if not setting.place.intercepted:
         forward = FilterConfig(dns_cache_config=dns_cache(setting.mesh))
         connection.http_filters.insert(0, http_filter("envoy.filters.http.dynamic_forward_proxy", forward))
@@ -152,13 +153,13 @@ def _node_chains(setting: Setting, node: VirtualNode, stated: Listener) -> Itera
         timeout = stated.timeout.tcp if stated.timeout else None
         content = _tcp("ingress", share, timeout, access_logs(node.spec.logging))
     else:
-        connection = _http(setting.delivery, "ingress", names.ingress_routes(mapping), node.spec.logging)
+        connection = _http("ingress", names.ingress_routes(mapping), node.spec.logging)
         content = _filter(connection)
-    yield from _secured(setting, stated.tls, mapping.port, content)
+    yield from _secured(stated.tls, mapping.port, content)
 
 
 def _secured(
-    setting: Setting, stated: ListenerTls | GatewayListenerTls | None, port: int | None, content: listener.Filter
+    stated: ListenerTls | GatewayListenerTls | None, port: int | None, content: listener.Filter
 ) -> Iterator[listener.FilterChain]:
     """Return the chains of a port: TLS, plain text, or both."""
     if stated is None or stated.mode == "DISABLED":
@@ -168,7 +169,7 @@ def _secured(
     yield listener.FilterChain(
         filter_chain_match=_port(port, "tls" if both else ""),
         filters=[content],
-        transport_socket=tls.taking(stated, setting.delivery.secrets),
+        transport_socket=tls.taking(stated),
     )
     if both:
         yield listener.FilterChain(filter_chain_match=_port(port, "raw_buffer"), filters=[content])
@@ -190,11 +191,11 @@ def _more(address: str, ports: Iterable[int]) -> list[listener.AdditionalAddress
     return [listener.AdditionalAddress(address=tcp(address, port)) for port in ports]
 
 
-def _http(delivery: Delivery, direction: str, table: str, logging: Logging | None) -> manager.HttpConnectionManager:
+def _http(direction: str, table: str, logging: Logging | None) -> manager.HttpConnectionManager:
     return manager.HttpConnectionManager(
         stat_prefix=direction,
         codec_type=manager.HttpConnectionManagerCodecType.AUTO,
-        rds=manager.Rds(config_source=delivery.tables(table), route_config_name=table),
+        rds=ads.routes(table),
         http_filters=[router()],
         # Each route has its own limit; a quiet stream within it is no fault.
         stream_idle_timeout=timedelta(0),

@@ -1,16 +1,10 @@
-"""What a proxy's resources depend on beside the App Mesh resources: where it stands, and how things reach it."""
+"""What a proxy's resources depend on beside the App Mesh resources: where it stands, and what Cloud Map says."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from envoy_data_plane.envoy.config.core import v3 as core
-from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
-
 from mesh.appmesh.schema.nodes import AwsCloudMap, Mesh
-from mesh.resources.tls import Secrets
-
-ADS: Final = core.ConfigSource(ads=core.AggregatedConfigSource(), resource_api_version=core.ApiVersion.V3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +42,9 @@ Instances = Callable[[AwsCloudMap], tuple[Instance, ...]]
 """Says which instances a Cloud Map service has now."""
 
 
-def by_ads(name: str) -> tls.SdsSecretConfig:
-    """Return a secret's source where the control plane serves it."""
-    return tls.SdsSecretConfig(name=name, sds_config=ADS)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """How route tables, endpoints and secrets reach a proxy; from the control plane unless said otherwise."""
-
-    tables: Callable[[str], core.ConfigSource] = lambda _name: ADS
-    secrets: Secrets = by_ads
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Around one proxy: its mesh, its place, its delivery."""
+    """Around one proxy: its mesh and its place."""
 
     mesh: Mesh
     place: Place
-    delivery: Delivery
