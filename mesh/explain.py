@@ -42,11 +42,14 @@ def explain(contracts: Contracts, caller: str, name: str) -> Explanation:
 
 
 def find(contracts: Contracts, name: str) -> Method:
-    """Return the one rpc that a name stands for. Raises UnknownMethodError."""
+    """Return the one rpc that a name stands for; of several services that answer by one contract, the first one's.
+
+    Raises UnknownMethodError.
+    """
     dotted = name.strip("/").replace("/", ".")
     exact = [method for method in contracts.methods if method.name == dotted]
     found = exact or [method for method in contracts.methods if f".{method.name}".endswith(f".{dotted}")]
-    if len(found) == 1:
+    if len({method.name for method in found}) == 1:
         return found[0]
     names = ", ".join(sorted(method.name for method in found or contracts.methods))
     raise UnknownMethodError(f"{'several rpcs are' if found else 'no rpc is'} called {name}; there are {names}")

@@ -5,7 +5,7 @@ mesh is compiled and never written by hand.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,7 @@ SERVICES: Final = (
     "merchants",
     "authorizer",
     "limiter",
+    "firewall",
 )
 EDGE: Final = "edge"
 OPERATOR: Final = "operator"
@@ -101,7 +102,10 @@ SHOULD_RATE_LIMIT: Final = Method(
 )
 """What the edge asks the limiter about each request: Envoy's contract too. Asked again it would count again."""
 
-ENVOY_S_OWN: Final = (CHECK, SHOULD_RATE_LIMIT)
+INSPECT: Final = replace(CHECK, owner="firewall")
+"""What the edge asks the firewall before a request goes to a service: by the same contract as the authorizer."""
+
+ENVOY_S_OWN: Final = (CHECK, SHOULD_RATE_LIMIT, INSPECT)
 """The rpcs whose contracts are Envoy's."""
 
 

@@ -14,6 +14,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
+from mesh.edge.firewall import firewall
 from mesh.edge.limits import backstop, limiting
 from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, TRANSCODER, UNWRAPPED
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
@@ -74,6 +75,7 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
         limiting(),
+        firewall(),
         asked_for(UNWRAPPED, unwrapping()),
         http_filter(TRANSCODER, transcoding(topology.contracts)),
     ]

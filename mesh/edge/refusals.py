@@ -4,6 +4,7 @@ from typing import Final
 
 from grpc import StatusCode
 
+from mesh.edge.firewall import UNANSWERED
 from mesh.resources.refusals import Refusal
 
 PASSED_THROUGH: Final = (
@@ -58,6 +59,13 @@ REFUSALS: Final = (
         "TOKEN_INVALID",
         "the access token is not valid",
         (("www-authenticate", 'Bearer error="invalid_token"'),),
+    ),
+    Refusal(
+        f"response.code_details == 'ext_authz_error' && response.code == {UNANSWERED.value}",
+        503,
+        StatusCode.UNAVAILABLE,
+        "FIREWALL_UNAVAILABLE",
+        "the request cannot be inspected now; try again",
     ),
     Refusal(
         "response.code_details == 'ext_authz_error'",

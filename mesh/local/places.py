@@ -27,6 +27,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "merchants": frozenset({"kafka", "dynamodb"}),
     "authorizer": frozenset({"redis", "dynamodb"}),
     "limiter": frozenset({"redis"}),
+    "firewall": frozenset(),
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.

@@ -30,7 +30,7 @@ from tests.mesh.world import World, running, world
 
 pytestmark = pytest.mark.real
 
-BACKENDS = ("payments", "upi", "authorizer")
+BACKENDS = ("payments", "upi", "authorizer", "firewall")
 NODES = ("edge", "limiter", *BACKENDS)
 JWT_AUTHN = "envoy.filters.http.jwt_authn"
 LIMITS = """
@@ -94,10 +94,10 @@ def limiter(made: World, limits: str) -> Iterator[None]:
 
 @contextmanager
 def gateway() -> Iterator[World]:
-    """The edge and its sidecars; services that say yes to everything."""
+    """The edge and its sidecars; services, and a firewall, that say yes to everything."""
     with world(issuer("florin")) as made, running(made, NODES), ExitStack() as stack:
         for name in BACKENDS:
-            backend = Backend({CHECK: let_in})
+            backend = Backend({CHECK: let_in} if name == "authorizer" else {})
             stack.enter_context(served(backend, made.topology.places[name].service))
         yield made
 

@@ -67,7 +67,8 @@ def test_an_identity_may_call_what_the_contracts_say_and_nothing_else(identity: 
 @pytest.mark.parametrize("method", METHODS, ids=by_name)
 def test_deadlines_and_retries_are_the_contract_s(method: Method) -> None:
     for caller in method.callers:
-        (route,) = [one for _, one in allowed_calls(caller) if one["match"]["path"] == method.path]
+        called = (method.owner, method.path)
+        (route,) = [one for callee, one in allowed_calls(caller) if (callee, one["match"]["path"]) == called]
         seconds = route["route"]["maxStreamDuration"]["grpcTimeoutHeaderMax"]
         assert float(seconds.rstrip("s")) * 1000 == method.deadline_ms
         policy = route["route"].get("retryPolicy")

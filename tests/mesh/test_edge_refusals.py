@@ -101,12 +101,16 @@ def test_without_the_issuer_s_keys_a_token_is_not_wrong_but_unchecked() -> None:
         assert in_the_one_shape(client.get("/v1/payments", headers=good())) == (503, 14, "ISSUER_UNAVAILABLE")
 
 
-@pytest.mark.parametrize("nodes", [("edge", "authorizer"), ("edge", "authorizer", "payments")])
+@pytest.mark.parametrize("nodes", [("edge", "authorizer", "firewall"), ("edge", "authorizer", "firewall", "payments")])
 def test_a_service_that_is_down_is_told_in_the_one_shape(nodes: tuple[str, ...]) -> None:
     authorizer = Backend({CHECK: lambda _body, _context: allowed()})
     with world(issuer("florin")) as made, running(made, nodes):
-        place = made.topology.places["authorizer"]
-        with served(authorizer, place.service), reaching(made, http2=True) as client:
+        places = made.topology.places
+        with (
+            served(authorizer, places["authorizer"].service),
+            served(Backend(), places["firewall"].service),
+            reaching(made, http2=True) as client,
+        ):
             answer = client.get("/v1/payments", headers=good())
     assert in_the_one_shape(answer) == (503, 14, "SERVICE_UNAVAILABLE")
 

@@ -14,7 +14,7 @@ from tests.mesh.tokens import issuer
 from tests.mesh.world import World, contracts, running, world
 
 PUBLIC = [method for method in contracts().callable_by(EDGE) if method.bindings]
-NODES = ("edge", "authorizer", "payments")
+NODES = ("edge", "authorizer", "firewall", "payments")
 # A bucket holds two seconds' worth.
 FEW, FEWER = 10, 3
 
@@ -58,6 +58,7 @@ def test_more_than_the_edge_takes_at_once_is_refused_before_anybody_is_asked(mon
         places = made.topology.places
         with (
             served(authorizer, places["authorizer"].service),
+            served(Backend(), places["firewall"].service),
             served(Backend(), places["payments"].service),
             asking(made, "127.0.0.1") as one,
             asking(made, "127.0.0.2") as other,
