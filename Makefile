@@ -26,17 +26,16 @@ up: .venv/ready ## Bring the gateway up and stay until Ctrl-C
 down: .venv/ready ## Stop the gateway
 	@$(BIN)/florin down
 
-test: .venv/ready check ## Check everything, then run every test on real parts
-	$(BIN)/python -m pytest
+test: check ## Check everything, then run the tests on real parts
+	$(BIN)/python -m pytest -m "real or journey"
 
 check: .venv/ready ## Lint, types, contracts, structure, and the tests that need no parts; under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m mesh.contracts.generate --check
 	$(BIN)/python -m mesh.contracts.generate --breaking $(BASE)
-	$(BIN)/python -m pytest -q -m "not real and not journey"
+	$(BIN)/python -m pytest -q -n 2 -m "not real and not journey"
 
 gen: .venv/ready ## Write gen/ anew from proto/
 	$(BIN)/python -m mesh.contracts.generate
@@ -47,8 +46,8 @@ breaking: .venv/ready ## Compare the contracts with those on main
 bench: .venv/ready ## Measure one payment's way through the gateway that is up
 	$(BIN)/florin bench latency
 
-clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout
+clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout, not the downloads
 	@if [ -x $(BIN)/florin ]; then $(BIN)/florin down; fi
-	rm -rf .florin .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .florin .venv build gen/build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . -name '*.egg-info' -prune -exec rm -rf {} +

@@ -71,14 +71,16 @@ def _measures() -> None:
 def steps(ordered: Sequence[Span]) -> dict[str, float]:
     """Return how long after the step before it each step had ended, in milliseconds, in the order of their ends.
 
-    The first is counted from the beginning of the payment. The API's answer, which lasts all the way, is none of them.
+    The first is counted from the beginning of the payment. The API's answer, which lasts all the way, is none of them;
+    nor is what the edge asks before.
     """
-    way = [span for span in ordered if span["name"] != CREATED]
+    created = next(span for span in ordered if span["name"] == CREATED)
+    way = [span for span in ordered if span is not created and span["start"] > created["start"]]
     found: dict[str, float] = {}
-    before = _time(next(span for span in ordered if span["name"] == CREATED)["start"])
+    before = _time(created["start"])
     for span in sorted(way, key=lambda span: str(span["end"])):
         end = _time(span["end"])
-        found[f"{span['service']} {span['name']}"] = (end - before).total_seconds() * 1000
+        found[f"{span['service']} {hops.what(span)}"] = (end - before).total_seconds() * 1000
         before = max(before, end)
         if span["name"] == AUTHORIZED:
             break
@@ -140,6 +142,8 @@ def _print_hops(samples: Sequence[Sample]) -> None:
     total = sum(medians.values()) or 1.0
     table = Table("hop", "median", "share", box=None)
     for name, median in medians.items():
+        if not median:
+            continue
         table.add_row(name, f"{median:7.2f} ms", f"{median / total:5.1%}")
     console.print(table)
 

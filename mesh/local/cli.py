@@ -101,7 +101,7 @@ def status() -> None:
     """Show every part: its state, process, age, memory and address."""
     run = Run(STATE)
     if not run.supervisor.alive():
-        screen.say("Florin is down: start it with `florin up`.")
+        screen.down(run)
         raise typer.Exit(1)
     screen.status(run)
 

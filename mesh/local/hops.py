@@ -49,15 +49,15 @@ def _hop(span: Span, beginning: datetime) -> Hop:
     start, end = datetime.fromisoformat(span["start"]), datetime.fromisoformat(span["end"])
     return Hop(
         service=span["service"],
-        what=_what(span),
+        what=what(span),
         at_ms=(start - beginning).total_seconds() * 1000,
         took_ms=(end - start).total_seconds() * 1000,
         refused=span["attributes"].get("florin.refusal", ""),
     )
 
 
-def _what(span: Span) -> str:
-    """A fact is heard, an rpc answers, the rest is called what its span is called."""
+def what(span: Span) -> str:
+    """Return what a span did: a fact is heard, an rpc answers, the rest is called what its span is called."""
     name = str(span["name"])
     if span["kind"] == "CONSUMER":
         return f"hears {name.removeprefix('hear ')}"

@@ -76,6 +76,11 @@ def _kafka(state: State, ports: Mapping[str, int], jars: Path) -> Part:
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
+        # A service that was killed gives up its share of the topics after six seconds, not forty-five.
+        "group.consumer.min.session.timeout.ms": 3000,
+        "group.consumer.session.timeout.ms": 6000,
+        "group.consumer.min.heartbeat.interval.ms": 500,
+        "group.consumer.heartbeat.interval.ms": 1000,
         # A broker that was killed may register again only after this.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,

@@ -2,6 +2,8 @@
 
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -53,32 +55,32 @@ class Merchant:
         """Return a payment. Raises RefusedError."""
         return _answer(self.http.get(f"/v1/payments/{payment_id}"))
 
-    def final(self, payment_id: str) -> Answer:
-        """Watch a payment until it is final, and return it. Raises RefusedError."""
+    def final(self, payment_id: str, patience_s: float = TIMEOUT_S) -> Answer:
+        """Watch a payment until it is final or nothing has changed for so long, and return it. Raises RefusedError."""
         last: Answer = {}
-        with self.http.stream("GET", f"/v1/payments/{payment_id}/watch") as stream:
+        with suppress(httpx.ReadTimeout):
+            for payment in self._states(payment_id, patience_s):
+                last = payment
+        return last or self.get(payment_id)
+
+    def _states(self, payment_id: str, patience_s: float) -> Iterator[Answer]:
+        with self.http.stream("GET", f"/v1/payments/{payment_id}/watch", timeout=patience_s) as stream:
             if stream.is_error:
                 stream.read()
                 raise RefusedError(f"{stream.status_code}: {stream.text}")
-            for line in stream.iter_lines():
-                last = json.loads(line)["payment"] if line else last
-        return last
+            yield from (json.loads(line)["payment"] for line in stream.iter_lines() if line)
 
 
-def card(number: str, amount_minor: int, currency: str, *, manual: bool) -> Answer:
-    """Return the request of a card payment."""
+def card(number: str, amount_minor: int, currency: str, *, manual: bool, cvv: str = "") -> Answer:
+    """Return the request of a card payment; with a security code of the scheme's length if none is given."""
+    code = cvv or ("1234" if number.startswith("3") else "123")
     return {
         "reference": "demo-order",
         "description": "A demo payment",
         "amount": {"amount_minor": amount_minor, "currency": currency},
         "capture_method": "CAPTURE_METHOD_MANUAL" if manual else "CAPTURE_METHOD_AUTOMATIC",
         "customer_country": "IN",
-        "card": {
-            "number": number,
-            "expiry_month": 12,
-            "expiry_year": 2030,
-            "cvv": "123" if number[0] != "3" else "1234",
-        },
+        "card": {"number": number, "expiry_month": 12, "expiry_year": 2030, "cvv": code},
     }
 
 

@@ -5,6 +5,8 @@ import shlex
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,9 @@ from rich.table import Table
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mesh.local import hops, merchant, places
-from mesh.local.merchant import Answer, Merchant
+from mesh.local.merchant import Answer, Merchant, RefusedError
 from mesh.local.run import Run
-from mesh.local.screen import console, say
+from mesh.local.screen import complain, console, down, say
 from mesh.topology import OPERATOR
 
 pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", no_args_is_help=True)
@@ -25,16 +27,18 @@ pay = typer.Typer(help="Make a payment as the demo merchant and show its way.", 
 # A payment is final a moment before the last of its services has written down what it did.
 SETTLE_S = 5.0
 LATEST_S = 0.4
+PAYER_PATIENCE_S = 6.0
 AMOUNT = Annotated[int, typer.Option("--amount", help="In minor units: 49900 is 499 rupees.")]
 ENDED = ("CAPTURED", "DECLINED", "FAILED", "EXPIRED")
 
 
 @pay.command()
-def card(
+def card(  # noqa: PLR0913 - each is an option of the command
     ctx: typer.Context,
     amount_minor: AMOUNT = 49900,
     currency: str = "INR",
     number: Annotated[str, typer.Option(help="A test card; the README lists what each does.")] = "4111111111111111",
+    cvv: Annotated[str, typer.Option(help="Its security code; a good one of its length if none is given.")] = "",
     *,
     manual: Annotated[bool, typer.Option(help="Authorize first, capture after.")] = False,
 ) -> None:
@@ -42,7 +46,7 @@ def card(
     run: Run = ctx.obj
     with merchant_of(run) as shop:
         started = time.perf_counter()
-        payment = shop.create(merchant.card(number, amount_minor, currency, manual=manual), _key())
+        payment = shop.create(merchant.card(number, amount_minor, currency, cvv=cvv, manual=manual), _key())
         _tell(payment, started)
         if manual and payment["status"].endswith("AUTHORIZED"):
             started = time.perf_counter()
@@ -69,7 +73,7 @@ def upi(
             say(f"{payer} scans and pays")
             started = time.perf_counter()
             _scan(run, payment["upi_action"]["intent_uri"], payer)
-            payment = shop.final(payment["payment_id"])
+            payment = shop.final(payment["payment_id"], PAYER_PATIENCE_S)
             _tell(payment, started)
     show(run, payment["payment_id"])
 
@@ -88,6 +92,7 @@ def access(
             "FLORIN_CA": str(places.public_authority(run.state)),
             "FLORIN_TOKEN": shop.token(),
             "FLORIN_OPERATOR": str(places.mesh(run.state, OPERATOR)),
+            "FLORIN_PSP": f"http://{run.addresses()['upi_psp']}",
         }
     for name, value in variables.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
@@ -134,18 +139,26 @@ def _complete(found: list[hops.Span]) -> bool:
     return any(f"hear payment.{status.lower()}" in heard for status in ENDED) and any("/" in name for name in heard)
 
 
-def merchant_of(run: Run, client: str = merchant.DEMO) -> Merchant:
-    """Return a merchant's server, the demonstration's if none is named. Exits with 1 when the gateway is down."""
+@contextmanager
+def merchant_of(run: Run, client: str = merchant.DEMO) -> Iterator[Merchant]:
+    """Lend a merchant's server, the demonstration's by itself. Exits with 1 when it is refused, or all is down."""
     if not run.supervisor.alive():
-        say("Florin is down: start it with `florin up`.")
+        down(run)
         raise typer.Exit(1)
-    return Merchant(run, client)
+    try:
+        with Merchant(run, client) as shop:
+            yield shop
+    except (RefusedError, httpx.HTTPError) as refused:
+        complain(str(refused))
+        raise typer.Exit(1) from None
 
 
 def _scan(run: Run, uri: str, payer_vpa: str) -> None:
     """Do what the payer's UPI app does after a scan, at the simulated PSP."""
     url = f"http://{run.addresses()['upi_psp']}/v1/payer/pay"
-    httpx.post(url, json={"uri": uri, "payer_vpa": payer_vpa}).raise_for_status()
+    answer = httpx.post(url, json={"uri": uri, "payer_vpa": payer_vpa})
+    if answer.is_error:
+        raise RefusedError(f"the PSP says {answer.status_code}: {answer.text}")
 
 
 def _tell(payment: Answer, started: float) -> None:

@@ -11,12 +11,20 @@ from mesh.local.run import Run, StartFailedError
 from mesh.local.supervise import marked, resident_bytes
 
 MIB = 1024 * 1024
+WIDE = 160
 console = Console(highlight=False)
+# What is wrong is told here: the output of `florin access` and `florin env` is for a shell to carry out.
+complaints = Console(highlight=False, stderr=True)
 
 
 def say(sentence: str) -> None:
     """Say something in plain words."""
     console.print(sentence, markup=False, soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Say what is wrong, where a shell that reads the output does not hear it."""
+    complaints.print(sentence, markup=False, soft_wrap=True)
 
 
 def came_up(part: Part, seconds: float) -> None:
@@ -37,6 +45,17 @@ def failed(failure: StartFailedError) -> None:
     say(f"\nThe end of its log:\n{failure.log}")
 
 
+def down(run: Run) -> None:
+    """Say that the gateway is down, or that nobody watches over what is left of it."""
+    left = marked(run.state)
+    if left:
+        complain(
+            f"The supervisor has died and left {len(left)} processes: `florin down` ends them, `florin up` starts anew."
+        )
+    else:
+        complain("Florin is down: start it with `florin up`.")
+
+
 def status(run: Run) -> None:
     """Show one line per part."""
     table = Table("part", "state", "pid", "uptime", "resident", "address", box=None)
@@ -50,4 +69,5 @@ def status(run: Run) -> None:
             f"{resident_bytes([psutil.Process(process.pid)]) / MIB:,.0f} MiB" if process.pid else "",
             addresses.get(process.name, ""),
         )
-    console.print(table)
+    # Wider than a narrow terminal: addresses are there to be copied.
+    console.print(table, width=WIDE, crop=False)

@@ -38,15 +38,13 @@ def call(method: Method, cluster: str) -> route.Route:
 
 
 def arrival(method: Method, cluster: str) -> route.Route:
-    """Return the route of an rpc on its callee's side: the same limit, no retry, which is the caller's business."""
-    longest = milliseconds(method.deadline_ms - SOONER_MS)
-    sooner = route.RouteActionMaxStreamDuration(
-        max_stream_duration=longest, grpc_timeout_header_max=longest, grpc_timeout_header_offset=milliseconds(SOONER_MS)
-    )
+    """Return the route of an rpc on its callee's side: the contract's limit, and no retry, the caller's business."""
+    # Not a limit by grpc-timeout: Envoy would tell the callee the sooner one, and both would cut at the same moment.
+    sooner = milliseconds(method.deadline_ms - SOONER_MS)
     return route.Route(
         name=method.name,
         match=route.RouteMatch(path=method.path),
-        route=route.RouteAction(cluster=cluster, timeout=UNBOUNDED, max_stream_duration=sooner),
+        route=route.RouteAction(cluster=cluster, timeout=sooner),
         request_headers_to_add=[deadline(method, IF_ABSENT)],
     )
 

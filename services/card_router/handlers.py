@@ -74,11 +74,17 @@ class CardRouterHandlers:
         held, captured_minor = await self._in_unit(lambda unit: _held(unit, fact.payment_id, attempt.event_id))
         dialect = self._acquirers.dialects[held.acquirer]
         amount = Amount(fact.amount.amount_minor, fact.amount.currency)
+        unsent_capture = capture_of(held, attempt.event_id, amount.amount_minor, held.trace.stan, held.trace.sent_at)
         refusal = capture_refusal(held, amount, captured_minor, dialect)
         if refusal is not None:
-            refused = capture_of(held, attempt.event_id, amount.amount_minor, held.trace.stan, held.trace.sent_at)
-            return _concluded(refused, refusal)
-        card = await self._vault.card(held.token, held.merchant_id, held.payment_id)
+            return _concluded(unsent_capture, refusal)
+        try:
+            card = await self._vault.card(held.token, held.merchant_id, held.payment_id)
+        except NoCardError:
+            # What may have left already cannot be called off: it stays to be repeated.
+            if await self._in_unit(lambda unit: store.find_exchange(unit, attempt.event_id)):
+                raise
+            return _concluded(unsent_capture, unsent("card_unavailable"))
         exchange, is_repeat = await self._in_unit(
             lambda unit: _capture(unit, held, attempt.event_id, amount.amount_minor)
         )

@@ -17,7 +17,7 @@ from services.card_router.iso8583 import MessageError, Trace, repeat, reversal_a
 from services.card_router.link import NotSent
 from services.card_router.outside import Acquirers, Vault
 from services.card_router.verdicts import settles
-from services.chassis import Database, Unit, log
+from services.chassis import Database, Unit, calling, log
 
 T = TypeVar("T")
 
@@ -70,7 +70,9 @@ class Reversals:
     async def _send(self, owed: Owed) -> None:
         """Try once, and note what came of it. What cannot be noted is tried again when its lease is over."""
         try:
-            await self._settle(owed)
+            # A trace of its own, found by its payment: what made it necessary was another process, or long ago.
+            with calling("reversal owed", **{"florin.key": owed.exchange.payment_id}):
+                await self._settle(owed)
             note = _acknowledged
         except Exception as error:  # noqa: BLE001 - whatever stops one reversal, it stays owed, and others go on
             _warn(owed, error)

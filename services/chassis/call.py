@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.chassis.contract import MethodContract
-from services.chassis.errors import PermissionDenied, Unauthenticated
+from services.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 
 CALLER = "x-florin-caller"
 TENANT = "x-florin-tenant"
@@ -53,10 +53,26 @@ def admitted(method: MethodContract, metadata: Mapping[str, str], remaining_s: f
         method=method,
         caller=caller,
         tenant=tenant,
-        request_key=metadata.get("idempotency-key", "").strip().strip('"') or request_id,
+        request_key=_request_key(metadata.get("idempotency-key"), request_id),
         deadline=time.monotonic() + _time_given(method.deadline_ms / 1000, remaining_s),
         metadata=metadata,
     )
+
+
+def _request_key(header: str | None, request_id: str) -> str:
+    """Return the key that makes a repeat safe: the header's, bare or as a quoted string, or else the request's own."""
+    if header is None:
+        return request_id
+    key = header.strip()
+    if len(key) > 1 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not key or '"' in key:
+        raise InvalidArgument(
+            "INVALID_FIELD",
+            "the idempotency key is no key",
+            fields={"idempotency-key": "a string of 1 to 255 characters, bare or in quotes"},
+        )
+    return key
 
 
 def _check_tenant(method: MethodContract, tenant: str, scopes: str) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 from confluent_kafka import KafkaException, TopicPartition
 from tenacity import (
@@ -29,6 +30,9 @@ from services.chassis.progress import Progress
 
 _PAUSES = wait_exponential_jitter(multiplier=0.1, max=15)
 BACKLOG_PAUSE_S = 0.01
+ASSIGNED_WITHIN_S = 10.0
+# What a restart would have to hear again when one delivery does not end: more than this is not taken.
+HELD_UP_MOST = 50_000
 
 Deliver = Callable[[Delivered], Awaitable[None]]
 
@@ -60,13 +64,18 @@ class Listener:
         self._reached: dict[tuple[str, int], int] = {}
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._stop = threading.Event()
+        self._assigned = asyncio.Event()
+        self.ended = asyncio.Event()
         topics = sorted({contract.event_of(handler.message).topic for handler in handlers.values()})
-        self._consumer = kafka.consumer(servers, f"florin.{service}", topics, self._revoked)
+        self._consumer = kafka.consumer(servers, f"florin.{service}", topics, self._joined, self._revoked)
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
-    def start(self) -> None:
-        """Begin to listen."""
+    async def start(self) -> None:
+        """Begin to listen, and wait for a share of the topics; a spare replica, which gets none, waits in vain."""
         self._thread.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ASSIGNED_WITHIN_S):
+                await self._assigned.wait()
 
     async def stop(self, within_s: float) -> None:
         """Take nothing new, let what is under way end within so many seconds, commit what is done, leave the group."""
@@ -79,15 +88,19 @@ class Listener:
                 task.cancel()
         await asyncio.to_thread(self._leave)
 
-    @property
-    def alive(self) -> bool:
-        """Whether the loop runs."""
-        return self._thread.is_alive()
-
     def _run(self) -> None:
+        try:
+            self._listen()
+        except Exception:
+            observe.log().exception("the listener has ended")
+            raise
+        finally:
+            self._loop.call_soon_threadsafe(self.ended.set)
+
+    def _listen(self) -> None:
         while not self._stop.is_set():
             self._store()
-            if self._under_way() >= self._in_flight:
+            if self._is_busy():
                 self._stop.wait(BACKLOG_PAUSE_S)
                 continue
             records = kafka.take(self._consumer, self._batch)
@@ -185,9 +198,12 @@ class Listener:
         self._store()
         self._consumer.close()
 
-    def _under_way(self) -> int:
+    def _is_busy(self) -> bool:
         with self._lock:
-            return self._progress.under_way()
+            return self._progress.under_way() >= self._in_flight or self._progress.held_up() >= HELD_UP_MOST
+
+    def _joined(self) -> None:
+        self._loop.call_soon_threadsafe(self._assigned.set)
 
     def _revoked(self, partitions: list[tuple[str, int]]) -> None:
         self._store()
@@ -200,4 +216,6 @@ def _tell(state: object) -> None:
     outcome = getattr(state, "outcome", None)
     error = outcome.exception() if outcome is not None else None
     number = getattr(state, "attempt_number", 0)
-    observe.log().warning("delivery will be tried again", attempt=number, error=type(error).__name__, words=str(error))
+    # Its words may hold what somebody sent us: the class, and what a database calls it, say enough.
+    what = {"error": type(error).__name__, "sqlstate": getattr(error, "sqlstate", None)}
+    observe.log().warning("delivery will be tried again", attempt=number, **what)

@@ -7,6 +7,7 @@ point and delivered again, the tables and what was said are the same: `checkpoin
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import psycopg
 from opentelemetry.trace import SpanKind
 
 from services.chassis import observe, redact
@@ -21,6 +22,8 @@ from services.chassis.unit import Unit
 from services.chassis.validation import check_fact
 
 Checkpoint = Callable[[str], None]
+# What a database says of a fact itself, not of its own state: trying again cannot help.
+NEVER_HEALS = (psycopg.DataError, psycopg.IntegrityError)
 
 _CLAIM = """
     insert into inbox (handler, event_id) values (%s, %s) on conflict do nothing returning event_id
@@ -56,7 +59,7 @@ class Delivery:
         try:
             self._together(batch)
         except Exception as error:
-            if len(batch) == 1 and not isinstance(error, Refusal | Poison):
+            if len(batch) == 1 and not isinstance(error, (Refusal, Poison, *NEVER_HEALS)):
                 raise
             for delivered in batch:
                 self._alone(delivered)
@@ -76,6 +79,8 @@ class Delivery:
             self._together([delivered])
         except (Refusal, Poison) as error:
             self.bury(delivered, str(error))
+        except NEVER_HEALS as error:
+            self.bury(delivered, f"the database refuses it: {error.sqlstate}")
 
     def _handle(self, delivered: Delivered, unit: Unit) -> None:
         envelope, handler = delivered.envelope, delivered.handler

@@ -1,6 +1,8 @@
 """Kafka by confluent-kafka: an idempotent producer and a consumer whose offsets move only after the work."""
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 
@@ -73,7 +75,11 @@ class KafkaUnavailableError(Exception):
 
 
 def consumer(
-    servers: str, group: str, topics: Sequence[str], on_revoke: Callable[[list[tuple[str, int]]], None]
+    servers: str,
+    group: str,
+    topics: Sequence[str],
+    on_assign: Callable[[], None],
+    on_revoke: Callable[[list[tuple[str, int]]], None],
 ) -> Consumer:
     """Return a consumer of `topics` in `group`. Offsets are committed only once stored by the caller."""
     made = Consumer(
@@ -94,7 +100,7 @@ def consumer(
     def revoked(_consumer: Consumer, partitions: list[TopicPartition]) -> None:
         on_revoke([(part.topic, part.partition) for part in partitions])
 
-    made.subscribe(list(topics), on_revoke=revoked)
+    made.subscribe(list(topics), on_assign=lambda _consumer, _partitions: on_assign(), on_revoke=revoked)
     return made
 
 
@@ -126,4 +132,7 @@ def _failed(message: Message) -> bool:
 
 
 def _report(error: KafkaError) -> None:
+    """Log what librdkafka says. A fatal error ends the process in good order: its client will never work again."""
     observe.log().warning("kafka", error=error.name(), fatal=error.fatal())
+    if error.fatal():
+        os.kill(os.getpid(), signal.SIGTERM)

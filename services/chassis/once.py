@@ -13,8 +13,9 @@ from typing import TypeVar
 from florin.options.v1 import options_pb2
 from google.protobuf import message_factory
 from google.protobuf.message import Message
+from psycopg.rows import DictRow
 
-from services.chassis import contract, observe
+from services.chassis import contract, observe, redact
 from services.chassis.call import Call
 from services.chassis.database import Database
 from services.chassis.errors import AlreadyExists, InvalidArgument
@@ -78,6 +79,17 @@ class Once:
         self._outbox.publish(keys)
         return Answer(message=message, fresh=True, settled=settled)
 
+    def before(self, call: Call, request: Message) -> Answer | None:
+        """Return the answer stored before, None when there is none: for work that a repeat must not do again.
+
+        Raises AlreadyExists when the key was used for another request.
+        """
+        if not call.request_key:
+            return None
+        with self._database.connection() as connection:
+            found = connection.execute(_FIND, _row(call)).fetchone()
+        return self._answer(found, call, request) if found else None
+
     def settle(self, call: Call, message: M) -> M:
         """Make an answer the one that repeats get, unless an earlier one is settled already; return that one."""
         if not call.request_key:
@@ -94,11 +106,19 @@ class Once:
                 "the idempotency key is too long",
                 fields={"idempotency-key": f"at most {KEY_LENGTH_MOST} characters"},
             )
+        if redact.text(call.request_key) != call.request_key:
+            raise InvalidArgument(
+                "INVALID_FIELD",
+                "the idempotency key looks like a card number",
+                fields={"idempotency-key": "must not look like a card number"},
+            )
         row = _row(call) | {"digest": self._digest(request)}
         return unit.connection.execute(_CLAIM, row).fetchone() is not None
 
     def _found(self, unit: Unit, call: Call, request: Message) -> Answer:
-        found = unit.connection.execute(_FIND, _row(call)).fetchone()
+        return self._answer(unit.connection.execute(_FIND, _row(call)).fetchone(), call, request)
+
+    def _answer(self, found: DictRow | None, call: Call, request: Message) -> Answer:
         if found is None or not hmac.compare_digest(found["digest"], self._digest(request)):
             raise AlreadyExists("IDEMPOTENCY_KEY_REUSED", "this idempotency key was used for a different request")
         observe.log().info("replayed", method=call.method.path)

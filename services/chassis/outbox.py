@@ -56,18 +56,35 @@ class Outbox:
         self.reap()
 
     def publish(self, keys: Collection[str]) -> None:
-        """Send everything that is said and not acknowledged under `keys`, in order. Call it after the commit."""
+        """Send everything that is said and not acknowledged under `keys`, in order. Call it after the commit.
+
+        Never raises: what is said is committed, and what cannot be sent now the sweeper sends later.
+        """
         if not keys:
             return
+        try:
+            self._publish(keys)
+        except Exception as error:  # noqa: BLE001 - the database or the producer may be away for a while
+            observe.log().warning("outbox waits", error=type(error).__name__)
+
+    def _publish(self, keys: Collection[str]) -> None:
         with self._database.connection() as connection:
             rows = connection.execute(_BY_KEY, (list(keys),)).fetchall()
         # One thread at a time: else a later fact of a key could overtake an earlier one that another thread has read.
         with self._lock:
             for row in rows:
                 if row["seq"] not in self._sending:
-                    self._sending.add(row["seq"])
                     record = Record(topic=row["topic"], key=row["key"], value=row["value"], headers=row["headers"])
-                    self._sender.send(record, self._settle(row["seq"]))
+                    self._send(row["seq"], record)
+
+    def _send(self, seq: int, record: Record) -> None:
+        self._sending.add(seq)
+        try:
+            self._sender.send(record, self._settle(seq))
+        except Exception:
+            # It is not taken; nor may what comes after it be sent now, which would overtake it.
+            self._sending.discard(seq)
+            raise
 
     def sweep(self, older_than_s: float) -> None:
         """Publish the keys whose oldest row has waited longer than this."""

@@ -14,7 +14,7 @@ from services.chassis import observe
 from services.chassis.clock import Clock, system_clock
 from services.chassis.database import Database
 from services.chassis.declare import Attempt
-from services.chassis.delivery import Checkpoint, Delivered, dead_letter, hearing, uncut
+from services.chassis.delivery import NEVER_HEALS, Checkpoint, Delivered, dead_letter, hearing, uncut
 from services.chassis.envelope import Record, enclosed
 from services.chassis.errors import Poison, Refusal
 from services.chassis.ids import derived_id
@@ -52,15 +52,18 @@ class Outward:
         with hearing(delivered):
             conclusion = await self._call(delivered, attempt)
             self._checkpoint("called")
-            await asyncio.to_thread(self._conclude, delivered, conclusion)
+            try:
+                await asyncio.to_thread(self._conclude, delivered, conclusion)
+            except NEVER_HEALS as error:
+                reason = f"the database refuses it: {error.sqlstate}"
+                await asyncio.to_thread(self._conclude, delivered, _set_aside(delivered, reason))
 
     async def _call(self, delivered: Delivered, attempt: Attempt) -> Conclusion:
         try:
             check_fact(delivered.envelope.fact)
             conclusion: Conclusion = await delivered.handler.function(delivered.envelope.fact, attempt)
         except (Refusal, Poison) as error:
-            reason = str(error)
-            return lambda unit: unit.say(dead_letter(delivered, reason))
+            return _set_aside(delivered, str(error))
         return conclusion
 
     def _begin(self, delivered: Delivered) -> Attempt | None:
@@ -84,6 +87,10 @@ class Outward:
         self._checkpoint("committed")
         self._outbox.publish(keys)
         self._checkpoint("published")
+
+
+def _set_aside(delivered: Delivered, reason: str) -> Conclusion:
+    return lambda unit: unit.say(dead_letter(delivered, reason))
 
 
 class Relaying:

@@ -16,18 +16,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import psycopg
 from google.protobuf import message_factory
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
+from psycopg_pool import PoolTimeout
 
 from services.chassis import contract, observe
 from services.chassis.call import Call, admitted
 from services.chassis.contract import MethodContract
-from services.chassis.errors import Internal, Refusal
+from services.chassis.errors import Internal, InvalidArgument, Refusal, Unavailable
 from services.chassis.once import Once
 from services.chassis.validation import check_request
 
+# The database cannot be reached, or gives no connection in time: nothing is wrong with the call.
+AWAY = (psycopg.OperationalError, PoolTimeout)
 STATUS_DETAILS = "grpc-status-details-bin"
 
 
@@ -47,8 +51,8 @@ def _handler(method: MethodContract, servicer: object, once: Once | None) -> Any
     function = getattr(servicer, method.descriptor.name, None)
     if function is None:
         raise TypeError(f"{type(servicer).__name__} lacks {method.descriptor.name}")
-    request = message_factory.GetMessageClass(method.descriptor.input_type)
-    codec: dict[str, Any] = {"request_deserializer": request.FromString, "response_serializer": _serialized}
+    # Requests are parsed inside the call: what cannot be parsed is then refused as everything else is.
+    codec: dict[str, Any] = {"request_deserializer": bytes, "response_serializer": _serialized}
     if method.descriptor.server_streaming:
         return grpc.unary_stream_rpc_method_handler(_streaming(method, function), **codec)
     wrapped = _waiting(method, function) if inspect.iscoroutinefunction(function) else _plain(method, function, once)
@@ -65,9 +69,9 @@ def _plain(method: MethodContract, function: Callable[..., Message], once: Once 
             return once.perform(call, request, lambda unit: function(request, unit)).message
         return function(request, call)
 
-    def handle(request: Message, context: grpc.ServicerContext) -> Message:
+    def handle(raw: bytes, context: grpc.ServicerContext) -> Message:
         try:
-            with around(method, request, context) as call:
+            with around(method, raw, context) as (request, call):
                 return answer(request, call)
         except Refusal as refusal:
             context.set_trailing_metadata(((STATUS_DETAILS, refusal.status().SerializeToString()),))
@@ -78,9 +82,9 @@ def _plain(method: MethodContract, function: Callable[..., Message], once: Once 
 
 
 def _waiting(method: MethodContract, function: Callable[..., Any]) -> Callable[..., Any]:
-    async def handle(request: Message, context: Any) -> Message:
+    async def handle(raw: bytes, context: Any) -> Message:
         try:
-            with around(method, request, context) as call:
+            with around(method, raw, context) as (request, call):
                 answer: Message = await function(request, call)
                 return answer
         except Refusal as refusal:
@@ -91,10 +95,10 @@ def _waiting(method: MethodContract, function: Callable[..., Any]) -> Callable[.
 
 
 def _streaming(method: MethodContract, function: Callable[..., AsyncIterator[Message]]) -> Callable[..., Any]:
-    async def handle(request: Message, context: Any) -> AsyncIterator[Message]:
+    async def handle(raw: bytes, context: Any) -> AsyncIterator[Message]:
         try:
             # The span ends with the admission: a stream may outlive the process that keeps its trace.
-            with around(method, request, context) as call:
+            with around(method, raw, context) as (request, call):
                 stream = function(request, call)
             async for answer in stream:
                 yield answer
@@ -110,19 +114,23 @@ async def _abort(context: Any, refusal: Refusal) -> None:
 
 
 @contextmanager
-def around(method: MethodContract, request: Message, context: Any) -> Iterator[Call]:
-    """Open a call: its span, its admission, its request's validation. Surprises become Internal and are logged."""
+def around(method: MethodContract, raw: bytes, context: Any) -> Iterator[tuple[Message, Call]]:
+    """Open a call: its span, its request, its admission and validation. Surprises become Internal and are logged."""
     metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    with observe.span_from(metadata, method.path.removeprefix("/"), SpanKind.SERVER, _attributes(request)) as span:
+    with observe.span_from(metadata, method.path.removeprefix("/"), SpanKind.SERVER, _attributes(method)) as span:
         try:
+            request = _parsed(method, raw)
             call = admitted(method, metadata, context.time_remaining(), getattr(request, "request_id", ""))
             span.set_attribute("florin.caller", call.caller)
             check_request(request)
-            yield call
+            yield request, call
         except Refusal as refusal:
             span.set_attribute("florin.refusal", refusal.reason)
             observe.log().info("refused", method=method.path, reason=refusal.reason, sentence=refusal.sentence)
             raise
+        except AWAY as error:
+            observe.log().warning("the database is away", method=method.path, error=type(error).__name__)
+            raise Unavailable("DATABASE_UNAVAILABLE", "try again in a moment") from error
         except Exception as error:
             observe.fail(span, error)
             observe.log().exception("surprise", method=method.path)
@@ -134,8 +142,16 @@ def mark(key: str) -> None:
     trace.get_current_span().set_attribute("florin.key", key)
 
 
-def _attributes(request: Message) -> Mapping[str, str]:
-    return {"rpc.system": "grpc", "florin.request": request.DESCRIPTOR.name}
+def _parsed(method: MethodContract, raw: bytes) -> Message:
+    try:
+        return message_factory.GetMessageClass(method.descriptor.input_type).FromString(raw)
+    except DecodeError as error:
+        # Of what REST makes, only a text that is not UTF-8 gets here: in a path or a query.
+        raise InvalidArgument("INVALID_REQUEST", "the request is not well-formed, or a text in it not UTF-8") from error
+
+
+def _attributes(method: MethodContract) -> Mapping[str, str]:
+    return {"rpc.system": "grpc", "florin.request": method.descriptor.input_type.name}
 
 
 def _serialized(message: Message) -> bytes:

@@ -103,11 +103,11 @@ class Chassis(Generic[S]):
         await self._stack.aclose()
 
     @asynccontextmanager
-    async def listening(self, hearers: Sequence[object]) -> AsyncIterator[None]:
-        """Hear facts while the block runs."""
+    async def listening(self, hearers: Sequence[object]) -> AsyncIterator[asyncio.Event]:
+        """Hear facts while the block runs. Lends an event that is set when the hearing ends by itself."""
         heard = handlers(self.name, hearers)
         if not heard or self._sender is None:
-            yield
+            yield asyncio.Event()
             return
         listener = Listener(
             self.name,
@@ -119,9 +119,9 @@ class Chassis(Generic[S]):
             batch=self.settings.batch,
             in_flight=self.settings.in_flight,
         )
-        listener.start()
+        await listener.start()
         try:
-            yield
+            yield listener.ended
         finally:
             await listener.stop(self.settings.drain_s)
 
@@ -176,10 +176,22 @@ async def _live(chassis: Chassis[S], compose: Compose[S]) -> None:
         await stack.enter_async_context(chassis)
         parts = await stack.enter_async_context(compose(chassis))
         wellbeing = await stack.enter_async_context(chassis.serving(parts))
-        await stack.enter_async_context(chassis.listening(parts.hearers))
+        deaf = await stack.enter_async_context(chassis.listening(parts.hearers))
         for name in ("", *parts.servicers):
             await wellbeing.set(name, health_pb2.HealthCheckResponse.SERVING)
         observe.log().info("serving", listen=chassis.settings.listen)
-        await stop.wait()
+        await _first(stop, deaf)
         observe.log().info("draining")
         await wellbeing.enter_graceful_shutdown()
+        gone = deaf.is_set() and not stop.is_set()
+    if gone:
+        # Whoever supervises starts it anew: a service that answers and does not hear would be the worst of both.
+        raise SystemExit(1)
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait for the first of some events."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

@@ -19,7 +19,7 @@ from florin.payments.v1.payment_service_pb2 import (
     WatchPaymentResponse,
 )
 
-from services.chassis import Bell, Call, Clock, Database, FailedPrecondition, NotFound, Once, Unit, mark, new_id
+from services.chassis import Answer, Bell, Call, Clock, Database, FailedPrecondition, NotFound, Once, Unit, mark, new_id
 from services.payments import store
 from services.payments.domain import FINAL, actionable, capturable, check, initiated, opened
 from services.payments.outside import Vault
@@ -42,15 +42,17 @@ class PaymentsService:
 
     async def CreatePayment(self, request: CreatePaymentRequest, call: Call) -> CreatePaymentResponse:
         """Open a payment, then wait for an outcome the caller can act on."""
-        now = self._clock()
-        check(request, now)
+        before = await asyncio.to_thread(self._once.before, call, request)
+        if before is not None:
+            return await self._answered(call, before, _decided)
+        check(request, self._clock())
         payment_id = new_id("pay")
         sealed = await self._vault.sealed(payment_id, request.card) if request.HasField("card") else None
 
         def act(unit: Unit) -> CreatePaymentResponse:
             return _open(unit, payment_id, call.tenant, request, sealed)
 
-        return await self._performed(call, request, act, lambda view: actionable(view.payment))
+        return await self._performed(call, request, act, _decided)
 
     async def CapturePayment(self, request: CapturePaymentRequest, call: Call) -> CapturePaymentResponse:
         """Ask for the money that is held, then wait for the acquirer's acknowledgement."""
@@ -58,7 +60,7 @@ class PaymentsService:
         def act(unit: Unit) -> CapturePaymentResponse:
             return _begin_capture(unit, call.tenant, request)
 
-        return await self._performed(call, request, act, lambda view: not view.capturing)
+        return await self._performed(call, request, act, _capture_ended)
 
     async def GetPayment(self, request: GetPaymentRequest, call: Call) -> GetPaymentResponse:
         """Show one payment."""
@@ -97,8 +99,11 @@ class PaymentsService:
         act: Callable[[Unit], R],
         enough: Callable[[View], bool],
     ) -> R:
-        """Do it once; wait until it is enough; let the answer be what repeats get."""
         answer = await asyncio.to_thread(self._once.perform, call, request, act, settled=False)
+        return await self._answered(call, answer, enough)
+
+    async def _answered(self, call: Call, answer: Answer, enough: Callable[[View], bool]) -> R:
+        """Wait until it is enough, and let the answer be what repeats get. A settled one is answered as it is."""
         response: R = answer.message  # type: ignore[assignment]  # stored answers are of the rpc's own type
         mark(response.payment.payment_id)
         if answer.settled:
@@ -115,7 +120,6 @@ class PaymentsService:
                 rung.clear()
                 view = await asyncio.to_thread(self._view, call.tenant, payment_id)
                 if enough(view):
-                    _check_capture(view)
                     return view
                 if not await _rings(rung, call.remaining_s()):
                     return view
@@ -147,11 +151,17 @@ def _begin_capture(unit: Unit, merchant_id: str, request: CapturePaymentRequest)
     return CapturePaymentResponse(payment=view.payment)
 
 
-def _check_capture(view: View) -> None:
+def _decided(view: View) -> bool:
+    return actionable(view.payment)
+
+
+def _capture_ended(view: View) -> bool:
+    """Whether a capture has ended. Raises FailedPrecondition when it was not accepted."""
     if view.capture_decline is not None:
         decline = view.capture_decline
         metadata = {"network_code": decline.network_code, "decline_reason": decline.reason}
         raise FailedPrecondition("CAPTURE_REFUSED", decline.message or "capture not accepted", metadata=metadata)
+    return not view.capturing
 
 
 async def _rings(bell: asyncio.Event, within_s: float) -> bool:

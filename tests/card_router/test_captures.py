@@ -202,11 +202,37 @@ def test_where_nothing_is_held_a_capture_is_set_aside(scene: Scene, before: obje
     assert (responded(broker), scene.host.heard) == ([], [])
 
 
-@pytest.mark.parametrize("error", [ConnectionError(), NoCardError("NOT_FOUND")])
-def test_a_capture_waits_for_the_vault(held: Scene, error: Exception) -> None:
+def test_a_capture_of_a_card_that_is_gone_is_not_sent(held: Scene) -> None:
     broker = Broker()
-    held.vault.trouble.append(error)
-    with pytest.raises(type(error)):
+    held.vault.trouble.append(NoCardError("NOT_FOUND"))
+
+    told(held, broker)
+
+    (answer,) = responded(broker)
+    assert Outcome.Name(answer.outcome) == "ACQUIRER_OUTCOME_NOT_SENT"
+    assert answer.decline.reason == "card_unavailable"
+    assert held.host.heard == []
+
+
+def test_an_advice_that_may_have_left_is_repeated_even_when_the_card_is_gone_for_a_while(held: Scene) -> None:
+    broker = Broker()
+    held.host.told(silent())
+    with pytest.raises(OutcomeUnknown):
+        told(held, broker)
+    held.vault.trouble.append(NoCardError("NOT_FOUND"))
+    with pytest.raises(NoCardError):
+        told(held, broker)
+
+    told(held, broker)
+
+    assert [message.mti for message in held.host.heard] == ["0220", "0221"]
+    assert len(responded(broker)) == 1
+
+
+def test_a_capture_waits_for_the_vault(held: Scene) -> None:
+    broker = Broker()
+    held.vault.trouble.append(ConnectionError())
+    with pytest.raises(ConnectionError):
         told(held, broker)
 
     told(held, broker)

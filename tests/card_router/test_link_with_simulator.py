@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -39,24 +40,24 @@ def reversal_of(request: Message) -> Message:
     return reversal_advice(payment, trace, DIALECT, Original.of(request), ReversalReason.RESPONSE_TOO_LATE)
 
 
-@pytest.mark.parametrize(
-    ("pan", "security_code", "code"),
-    [
-        ("4242424242424242", "", "00"),
-        ("4000000000009995", "", "51"),
-        ("4000000000000101", "123", "00"),
-        ("4000000000000101", "124", "N7"),
-        ("378282246310005", "1234", "00"),
-        ("4242424242424241", "", "14"),
-    ],
-)
-async def test_the_host_reads_what_was_meant(link: AcquirerLink, pan: str, security_code: str, code: str) -> None:
-    for make, answered in ((authorization, "0110"), (purchase, "0210")):
-        request = make(a_payment(pan, security_code=security_code), a_trace(), DIALECT)
-        answer = await link.request(request, timeout_s=5)
+CARDS = [
+    ("4242424242424242", "", "00"),
+    ("4000000000009995", "", "51"),
+    ("4000000000000101", "123", "00"),
+    ("4000000000000101", "124", "N7"),
+    ("378282246310005", "1234", "00"),
+    ("4242424242424241", "", "14"),
+]
 
-        assert (answer.mti, answer[39], answer[37]) == (answered, code, request[37])
-        assert bool(answer.get(38)) == (code == "00")
+
+async def test_the_host_reads_what_was_meant(link: AcquirerLink, subtests: pytest.Subtests) -> None:
+    for (pan, security_code, code), (make, answered) in product(CARDS, ((authorization, "0110"), (purchase, "0210"))):
+        with subtests.test(answered, code=code):
+            request = make(a_payment(pan, security_code=security_code), a_trace(), DIALECT)
+            answer = await link.request(request, timeout_s=5)
+
+            assert (answer.mti, answer[39], answer[37]) == (answered, code, request[37])
+            assert bool(answer.get(38)) == (code == "00")
 
 
 async def test_an_authorization_is_captured_in_part_and_the_rest_reversed(
@@ -76,28 +77,29 @@ async def test_an_authorization_is_captured_in_part_and_the_rest_reversed(
     assert acquirer.held_minor == 0
 
 
-@pytest.mark.parametrize(
-    ("amount_minor", "reason"),
-    [
-        pytest.param(17001, Unknown.TIMEOUT, id="approved and silent"),
-        pytest.param(17002, Unknown.TIMEOUT, id="lost on the way"),
-        pytest.param(17003, Unknown.TIMEOUT, id="approved too late"),
-        pytest.param(17004, Unknown.CONNECTION_LOST, id="approved and cut off"),
-        pytest.param(17005, Unknown.TIMEOUT, id="approved unreadably"),
-        pytest.param(17008, Unknown.CONNECTION_LOST, id="cut off"),
-    ],
-)
-async def test_an_unknown_outcome_and_its_reversal_leave_nothing_held(
-    acquirer: Acquirer, link: AcquirerLink, amount_minor: int, reason: Unknown
-) -> None:
-    request = an_attempt(amount_minor)
-    with pytest.raises(OutcomeUnknown) as unknown:
-        await link.request(request, timeout_s=0.05)
-    assert unknown.value.reason is reason
-    assert await link.wait_ready(timeout_s=5)
+OUTCOMES = {
+    "approved and silent": (17001, Unknown.TIMEOUT),
+    "lost on the way": (17002, Unknown.TIMEOUT),
+    "approved too late": (17003, Unknown.TIMEOUT),
+    "approved and cut off": (17004, Unknown.CONNECTION_LOST),
+    "approved unreadably": (17005, Unknown.TIMEOUT),
+    "cut off": (17008, Unknown.CONNECTION_LOST),
+}
 
-    assert (await link.request(reversal_of(request), timeout_s=5))[39] == "00"
-    assert acquirer.held_minor == 0
+
+async def test_an_unknown_outcome_and_its_reversal_leave_nothing_held(
+    acquirer: Acquirer, link: AcquirerLink, subtests: pytest.Subtests
+) -> None:
+    for outcome, (amount_minor, reason) in OUTCOMES.items():
+        with subtests.test(outcome):
+            request = an_attempt(amount_minor)
+            with pytest.raises(OutcomeUnknown) as unknown:
+                await link.request(request, timeout_s=0.05)
+            assert unknown.value.reason is reason
+            assert await link.wait_ready(timeout_s=5)
+
+            assert (await link.request(reversal_of(request), timeout_s=5))[39] == "00"
+            assert acquirer.held_minor == 0
 
 
 async def test_a_late_answer_and_a_second_one_are_handed_over(acquirer: Acquirer, link: AcquirerLink) -> None:

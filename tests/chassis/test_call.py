@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import psycopg
 import pytest
 from florin.merchants.v1.merchant_service_pb2 import (
     ApiClient,
@@ -23,7 +24,7 @@ from grpc_status import rpc_status
 
 from services.chassis import Call, NotFound, contract
 from services.chassis.call import admitted
-from services.chassis.errors import PermissionDenied, Unauthenticated
+from services.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from services.chassis.rpc import service_handlers
 
 SPIFFE = "spiffe://florin.internal/"
@@ -69,15 +70,26 @@ def test_the_shorter_deadline_wins_less_a_margin(own_s: float | None, most_s: fl
 @pytest.mark.parametrize(
     ("header", "field", "key"),
     [
-        ("", "", ""),
+        (None, "", ""),
         ("abc", "", "abc"),
         ('"abc"', "", "abc"),
-        ("", "field", "field"),
+        (" abc ", "", "abc"),
+        (None, "field", "field"),
         ("abc", "field", "abc"),
     ],
 )
-def test_the_key_of_a_request(header: str, field: str, key: str) -> None:
-    assert key == admitted(GET, EDGE | {"idempotency-key": header}, None, field).request_key
+def test_the_key_of_a_request(header: str | None, field: str, key: str) -> None:
+    metadata = EDGE if header is None else EDGE | {"idempotency-key": header}
+
+    assert admitted(GET, metadata, None, field).request_key == key
+
+
+@pytest.mark.parametrize("header", ["", " ", '"', '""', '"a', 'a"b'])
+def test_a_header_that_is_no_key_is_refused(header: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        admitted(GET, EDGE | {"idempotency-key": header}, None, "field")
+
+    assert refused.value.fields.keys() == {"idempotency-key"}
 
 
 class Clients:
@@ -86,6 +98,8 @@ class Clients:
     def GetApiClient(self, request: GetApiClientRequest, call: Call) -> GetApiClientResponse:
         if request.client_id == "unknown":
             raise NotFound("CLIENT_NOT_FOUND", "there is no such client")
+        if request.client_id == "away":
+            raise psycopg.OperationalError("connection refused")
         if request.client_id == "broken":
             raise ValueError("4111111111111111 is a secret")
         return GetApiClientResponse(api_client=ApiClient(client_id=request.client_id, merchant_id=call.caller))
@@ -138,6 +152,7 @@ def test_a_plain_method_answers(grpc_stub: Any) -> None:
     [
         ("unknown", AS_AUTHORIZER, grpc.StatusCode.NOT_FOUND, "CLIENT_NOT_FOUND"),
         ("broken", AS_AUTHORIZER, grpc.StatusCode.INTERNAL, "INTERNAL"),
+        ("away", AS_AUTHORIZER, grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE"),
         ("", AS_AUTHORIZER, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
         ("c", (), grpc.StatusCode.PERMISSION_DENIED, "CALLER_NOT_ALLOWED"),
     ],
@@ -156,6 +171,17 @@ def test_every_no_has_the_one_shape(
     if reason == "INVALID_FIELD":
         assert status.details[1].Unpack(bad)
         assert [violation.field for violation in bad.field_violations] == ["client_id"]
+
+
+def test_what_cannot_be_parsed_is_refused_in_the_one_shape(grpc_stub: Any, grpc_channel: grpc.Channel) -> None:
+    raw = grpc_channel.unary_unary("/florin.merchants.v1.MerchantService/GetApiClient", bytes, bytes)
+
+    with pytest.raises(grpc.RpcError) as refused:
+        raw(b"\x0a\x01\xff", metadata=AS_AUTHORIZER)
+
+    info = ErrorInfo()
+    assert rpc_status.from_call(refused.value).details[0].Unpack(info)
+    assert (refused.value.code(), info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 
 def test_a_servicer_that_lacks_a_method_is_refused_at_start() -> None:

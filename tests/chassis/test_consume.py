@@ -96,7 +96,7 @@ async def test_what_is_done_is_committed_and_only_the_listener_touches_the_consu
     watched = Watched(listener._consumer)
     listener._consumer = watched  # type: ignore[assignment]
     await asyncio.to_thread(say, servers)
-    listener.start()
+    await listener.start()
     assert await asyncio.to_thread(refusing.all.wait, 30)
     loop_thread, listener_thread = threading.get_ident(), listener._thread.ident
     await listener.stop(10)

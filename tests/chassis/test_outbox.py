@@ -36,6 +36,19 @@ class Refusing(Broker):
         super().send(record, acknowledged)
 
 
+class Full(Broker):
+    """Takes no record while it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+
+    def send(self, record: Record, acknowledged: Callable[[bool], None]) -> None:
+        if self.full:
+            raise BufferError("queue full")
+        super().send(record, acknowledged)
+
+
 @pytest.fixture
 def database(database_of: Callable[[str], Database]) -> Database:
     return database_of("risk")
@@ -106,6 +119,22 @@ def test_what_is_refused_is_sent_again(database: Database) -> None:
     outbox.reap()
 
     assert (len(broker.records), left(database)) == (1, 0)
+
+
+def test_what_is_not_even_taken_is_sent_later_and_in_order(database: Database) -> None:
+    broker = Full()
+    outbox = Outbox(database, broker)
+    say(database, "1", "a")
+    say(database, "2", "a")
+
+    outbox.publish({"a"})
+    broker.full = False
+    outbox.sweep(0)
+    outbox.reap()
+
+    assert len(broker.records) == 2
+    assert broker.records == sorted(broker.records, key=lambda record: record.headers["ce_time"])
+    assert left(database) == 0
 
 
 def test_what_is_said_is_what_is_read(database: Database) -> None:

@@ -45,6 +45,10 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
     "collect without a VPA": (upi_body(upi={"flow": "UPI_FLOW_COLLECT"}), "upi"),
     "UPI in dollars": (upi_body(amount={"amount_minor": 100, "currency": "USD"}), "amount.currency"),
     "bad country": (card_body(customer_country="India"), "customer_country"),
+    "a NUL": (card_body(description="a\0b"), "description"),
+    "a NUL in the key": (card_body(request_id="a\0b"), "request_id"),
+    "a card number in words": (card_body(description=f"card {PAN}"), "description"),
+    "a card number as reference": (card_body(reference=PAN), "reference"),
     "long description": (card_body(description="x" * 81), "description"),
 }
 
@@ -140,6 +144,9 @@ def test_a_token_that_may_only_read(gateway: Runner) -> None:
     ("GET", "/v1/payments?pagesize=1", 400),
     ("GET", "/v1/payments?page_token=abc", 400),
     ("GET", "/v1/payments?status=PAID", 400),
+    ("GET", "/v1/payments?reference=%ff", 400),
+    ("GET", "/v1/payments/%ff", 400),
+    ("POST", "/v1/upi/callbacks/%ff", 400),
 ])  # fmt: skip
 def test_paths_methods_and_queries(shop: Merchant, method: str, path: str, code: int) -> None:
     refused = shop.http.request(method, path)
@@ -162,8 +169,9 @@ def test_headers_of_the_inside_are_not_believed(shop: Merchant, other_shop: Merc
     assert refused.status_code == 404
 
 
-def test_a_key_that_is_too_long(shop: Merchant) -> None:
-    refused = create(shop, card_body(), "k" * 256)
+@pytest.mark.parametrize("key", ["k" * 256, '"', '""', PAN])
+def test_bad_keys(shop: Merchant, key: str) -> None:
+    refused = create(shop, card_body(), key)
 
     assert (refused.status_code, fields(refused)) == (400, {"idempotency-key"})
 

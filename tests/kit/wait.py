@@ -18,7 +18,7 @@ def eventually(condition: Callable[[], T], within_s: float = 5.0) -> T:
     return Retrying(retry=again, wait=wait_fixed(EVERY_S), stop=stop_after_delay(within_s))(condition)
 
 
-def eventually_passes(check: Callable[[], None], *not_yet: type[Exception], within_s: float = 5.0) -> None:
+def eventually_passes(check: Callable[[], object], *not_yet: type[Exception], within_s: float = 5.0) -> None:
     """Return once the check raises none of `not_yet` any more. Raises the last one when it still does in the end."""
     again = retry_if_exception_type(not_yet)
     Retrying(retry=again, wait=wait_fixed(EVERY_S), stop=stop_after_delay(within_s), reraise=True)(check)

@@ -44,7 +44,17 @@ class Florin:
 def florin(tmp_path: Path) -> Iterator[Florin]:
     florin = Florin(tmp_path / "state")
     yield florin
-    florin("down")
+    florin.run.down()
+    assert florin.left_behind() == []
+
+
+@pytest.fixture(scope="module")
+def detached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Florin]:
+    """One that is up and stays up."""
+    florin = Florin(tmp_path_factory.mktemp("detached") / "state")
+    assert florin("up", "--only", "redis", "--detach").returncode == 0
+    yield florin
+    florin.run.down()
     assert florin.left_behind() == []
 
 
@@ -67,7 +77,7 @@ def test_an_interruption_stops_everything(florin: Florin, interruption: signal.S
 
 
 def test_an_interruption_in_the_middle_of_a_start_stops_everything(florin: Florin) -> None:
-    with florin.start("up", "--only", "redis,kafka") as up:
+    with florin.start("up", "--only", "redis,postgres") as up:
         read_until(up, "redis")
         up.send_signal(signal.SIGINT)
         assert up.wait(30) == 0
@@ -121,15 +131,12 @@ def test_a_supervisor_that_was_killed_ends_the_command_and_leaves_nothing(florin
     assert florin.left_behind() == []
 
 
-def test_two_gateways_run_side_by_side(florin: Florin, tmp_path: Path) -> None:
-    other = Florin(tmp_path / "other")
+def test_two_gateways_run_side_by_side(detached: Florin, florin: Florin) -> None:
     assert florin("up", "--only", "redis", "--detach").returncode == 0
-    try:
-        assert other("up", "--only", "redis", "--detach").returncode == 0
-        assert florin.run.addresses() != other.run.addresses()
-    finally:
-        other("down")
+    assert florin.run.addresses() != detached.run.addresses()
     assert florin.is_up()
+    assert florin("down").returncode == 0
+    assert detached.is_up()
 
 
 def test_a_gateway_runs_from_a_path_too_long_for_sockets(tmp_path: Path) -> None:
@@ -138,7 +145,7 @@ def test_a_gateway_runs_from_a_path_too_long_for_sockets(tmp_path: Path) -> None
         assert florin("up", "--only", "redis", "--detach").returncode == 0
         assert florin.is_up()
     finally:
-        florin("down")
+        florin.run.down()
     assert florin.left_behind() == []
     assert not florin.run.state.run.exists()
 
@@ -150,17 +157,15 @@ def test_a_part_that_does_not_exist_is_refused_by_name(florin: Florin) -> None:
     assert florin.left_behind() == []
 
 
-def test_a_services_environment_is_printed_for_a_shell(florin: Florin) -> None:
-    florin("up", "--only", "redis", "--detach")
+def test_a_services_environment_is_printed_for_a_shell(detached: Florin) -> None:
     script = 'eval "$("$0" -m mesh.local.cli env authorizer)" && echo "$FLORIN_REDIS"'
     shell = subprocess.run(
-        ("sh", "-c", script, sys.executable), env=florin.environment, text=True, capture_output=True, check=True
+        ("sh", "-c", script, sys.executable), env=detached.environment, text=True, capture_output=True, check=True
     )
-    assert shell.stdout.strip() == florin.run.environment("authorizer")["FLORIN_REDIS"]
+    assert shell.stdout.strip() == detached.run.environment("authorizer")["FLORIN_REDIS"]
 
 
-def test_the_environment_of_an_unknown_service_is_refused_by_name(florin: Florin) -> None:
-    florin("up", "--only", "redis", "--detach")
-    refused = florin("env", "ledgr")
+def test_the_environment_of_an_unknown_service_is_refused_by_name(detached: Florin) -> None:
+    refused = detached("env", "ledgr")
     assert refused.returncode == 2
     assert "ledgr" in refused.stderr

@@ -20,6 +20,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from tenacity import retry, stop_after_delay, wait_fixed
 
 from mesh.local.estate import CREDENTIALS, DATABASES, KEYS, PARTITIONS, REGION, TABLES
@@ -121,7 +123,8 @@ def test_redis_wants_its_password_and_saves_nothing(runner: Runner) -> None:
         assert cache.config_get("save") == {"save": ""}
         assert cache.config_get("appendonly") == {"appendonly": "no"}
     host, port = runner.addresses()["redis"].split(":")
-    with redis.Redis(host=host, port=int(port)) as stranger, pytest.raises(redis.AuthenticationError):
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis(host=host, port=int(port), retry=once) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.get("k")
 
 

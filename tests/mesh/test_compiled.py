@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from tests.mesh.plane import ControlPlane
 from tests.mesh.tokens import issuer
 from tests.mesh.world import World, contracts, running, topology, world
 
-METHODS = contracts().methods
+CONTRACTS = contracts()
+METHODS = CONTRACTS.methods
 NODES = (*SERVICES, OPERATOR, EDGE)
 
 
@@ -34,10 +36,21 @@ def compiled(message: Any) -> dict[str, Any]:
     return plain
 
 
+@cache
+def authorization(service: str) -> dict[str, Any]:
+    rules: dict[str, Any] = compiled(inbound.authorization(CONTRACTS, service).typed_config)["rules"]
+    return rules
+
+
+@cache
+def virtual_hosts(identity: str) -> list[dict[str, Any]]:
+    hosts: list[dict[str, Any]] = compiled(outbound.routes(CONTRACTS, identity))["virtualHosts"]
+    return hosts
+
+
 @pytest.mark.parametrize("method", METHODS, ids=by_name)
 def test_the_callee_s_rbac_names_exactly_the_contract_s_callers(method: Method) -> None:
-    rules = compiled(inbound.authorization(contracts(), method.owner).typed_config)["rules"]
-    policy = rules["policies"][method.name]
+    policy = authorization(method.owner)["policies"][method.name]
     assert policy["permissions"] == [{"urlPath": {"path": {"exact": method.path}}}]
     sans = [principal["custom"]["typedConfig"]["sanMatcher"] for principal in policy["principals"]]
     assert {san["sanType"] for san in sans} == {"URI"}
@@ -46,13 +59,13 @@ def test_the_callee_s_rbac_names_exactly_the_contract_s_callers(method: Method) 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_nothing_is_let_in_beyond_the_contracts_but_health_and_reflection(service: str) -> None:
-    rules = compiled(inbound.authorization(contracts(), service).typed_config)["rules"]
-    assert set(rules["policies"]) == {method.name for method in contracts().of(service)} | {"health", "reflection"}
+    rules = authorization(service)
+    assert set(rules["policies"]) == {method.name for method in CONTRACTS.of(service)} | {"health", "reflection"}
     assert rules.get("action", "ALLOW") == "ALLOW"
 
 
 def allowed_calls(identity: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for host in compiled(outbound.routes(contracts(), identity))["virtualHosts"]:
+    for host in virtual_hosts(identity):
         for route in host["routes"]:
             if "path" in route["match"]:
                 yield host["name"], route
@@ -79,7 +92,7 @@ def test_deadlines_and_retries_are_the_contract_s(method: Method) -> None:
 
 
 def test_the_edge_has_a_route_for_each_rest_form_and_for_no_other_rpc() -> None:
-    forms = list(public(contracts()))
+    forms = list(public(CONTRACTS))
     assert {form.method.name for form in forms} == {
         method.name for method in METHODS if EDGE in method.callers and method.bindings
     }
@@ -101,7 +114,7 @@ def test_a_path_template_takes_its_paths_and_leaves_others(template: str, taken:
 
 
 def test_a_literal_is_tried_before_a_variable() -> None:
-    order = [(form.binding.verb, form.binding.template) for form in by_precision(public(contracts()))]
+    order = [(form.binding.verb, form.binding.template) for form in by_precision(public(CONTRACTS))]
     for number, (verb, template) in enumerate(order):
         for other_verb, other in order[number + 1 :]:
             shadowed = verb == other_verb and "{" not in other and re.fullmatch(path_regex(template), other)

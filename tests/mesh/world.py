@@ -15,12 +15,12 @@ from typing import Any
 
 import grpc
 import httpx
-from tenacity import RetryError
 
 from mesh.compile import admin, bootstrap_of
 from mesh.identity.store import ensure
+from mesh.local import health
 from mesh.topology import IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
-from tests.kit.wait import eventually
+from tests.kit.wait import eventually, eventually_passes
 from tests.mesh.plane import ControlPlane
 
 GENERATED = Path(__file__).parents[2] / "gen" / "florin"
@@ -123,19 +123,12 @@ def admin_socket(made: World, node: str) -> Path:
 
 
 def _await_ready(made: World, node: str, process: subprocess.Popen[bytes]) -> None:
-    socket_file = admin_socket(made, node)
-
-    def over() -> bool:
-        # Asked only once it is there: httpx leaves a socket open when a Unix socket cannot be reached.
-        return process.poll() is not None or (socket_file.exists() and _is_ready(socket_file))
+    def ready() -> None:
+        if process.poll() is None:
+            health.envoy(admin_socket(made, node))
 
     try:
-        eventually(over, READY_S)
+        eventually_passes(ready, OSError, httpx.HTTPError, within_s=READY_S)
         assert process.poll() is None
-    except (RetryError, AssertionError) as error:
+    except (OSError, httpx.HTTPError, AssertionError) as error:
         raise AssertionError(f"the Envoy of {node} did not become ready: {made.log(node)[-2000:]}") from error
-
-
-def _is_ready(socket_file: Path) -> bool:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket_file))) as client:
-        return client.get("http://envoy/ready").status_code == httpx.codes.OK

@@ -29,6 +29,13 @@ def with_currency(request: CreatePaymentRequest, currency: str) -> CreatePayment
     return request
 
 
+def with_words(**words: str) -> CreatePaymentRequest:
+    request = upi_request()
+    for name, text in words.items():
+        setattr(request, name, text)
+    return request
+
+
 def manual(request: CreatePaymentRequest) -> CreatePaymentRequest:
     request.capture_method = CAPTURE_METHOD_MANUAL
     return request
@@ -48,6 +55,8 @@ def manual(request: CreatePaymentRequest) -> CreatePaymentRequest:
             {"amount.currency", "card.number", "card.cvv"},
         ),
         (with_currency(upi_request(), "USD"), {"amount.currency"}),
+        (with_words(description="my card is 4111 1111 1111 1111"), {"description"}),
+        (with_words(reference="4111111111111111"), {"reference"}),
         (manual(upi_request()), {"capture_method"}),
     ],
 )
@@ -67,6 +76,7 @@ def test_requests_that_are_refused(request_: CreatePaymentRequest, wrong: set[st
         card_request(cvv=""),
         card_request(number="378282246310005", cvv="1234"),
         manual(card_request()),
+        with_words(description="order 1234567890123", reference="1234567890123"),
         with_currency(card_request(), "JPY"),
         upi_request(),
     ],

@@ -6,14 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from florin.risk.v1.risk_service_pb2 import SCORE_SOURCE_MODEL, Verdict
-from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from services.risk import rulefile
 from services.risk.domain import Facts, Tally, decide, features_of
@@ -21,6 +20,7 @@ from services.risk.outside import model
 from services.risk.rules import Subject
 from tests.kit.text import table
 from tests.kit.time import NOON
+from tests.kit.wait import eventually_passes
 from tests.risk.endpoint import environment
 from tests.risk.examples import facts, tally
 
@@ -30,33 +30,57 @@ PATIENT_MS, BUDGET_MS, SLACK_S = 5000, 50, 0.15
 SHIPPED = rulefile.load_rules(Path(rulefile.__file__).with_name("rules.yaml"))
 FEATURES = features_of(facts(), None)
 
+Simulator = tuple["subprocess.Popen[bytes]", str]
 Serve = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@contextmanager
+def simulator(log: Path, delay_ms: int = 0) -> Iterator[Simulator]:
+    """Run the simulator, so slow; yields it and its address."""
+    port = a_free_port()
+    address = f"http://127.0.0.1:{port}"
+    told = {"MODEL_PORT": str(port), "MODEL_DELAY_MS": str(delay_ms)}
+    command = [sys.executable, "-m", "sims.model"]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env={**os.environ, **told}, stdout=out, stderr=out) as process,
+    ):
+        try:
+            eventually_passes(lambda: httpx.get(f"{address}/ping").raise_for_status(), httpx.HTTPError, within_s=30)
+            yield process, address
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def willing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a simulator that answers at once."""
+    with simulator(tmp_path_factory.mktemp("model") / "model.log") as (_, address):
+        yield address
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, willing: str) -> None:
+    """Point boto3 at the simulator that answers at once."""
+    point_at(willing, monkeypatch)
 
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
-    """A function that starts the simulator, so slow, and points boto3 at it."""
-    started: list[subprocess.Popen[bytes]] = []
+    """A function that starts a simulator of the test's own, so slow, and points boto3 at it."""
+    with ExitStack() as stack:
 
-    def start(delay_ms: int = 0) -> "subprocess.Popen[bytes]":
-        port = a_free_port()
-        told = {"MODEL_PORT": str(port), "MODEL_DELAY_MS": str(delay_ms)}
-        with (tmp_path / "model.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "sims.model"], env={**os.environ, **told}, stdout=log, stderr=log
-            )
-        started.append(process)
-        for name, value in environment(f"http://127.0.0.1:{port}").items():
-            monkeypatch.setenv(name, value)
-        for attempt in Retrying(stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True):
-            with attempt:
-                httpx.get(f"http://127.0.0.1:{port}/ping").raise_for_status()
-        return process
+        def start(delay_ms: int = 0) -> "subprocess.Popen[bytes]":
+            process, address = stack.enter_context(simulator(tmp_path / "model.log", delay_ms))
+            point_at(address, monkeypatch)
+            return process
 
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait()
+        yield start
+
+
+def point_at(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment(address).items():
+        monkeypatch.setenv(name, value)
 
 
 def a_free_port() -> int:
@@ -79,8 +103,7 @@ PAYMENTS = table("""
 
 
 @pytest.mark.parametrize("row", PAYMENTS, ids=[row["case"] for row in PAYMENTS])
-async def test_the_shipped_rules_and_model_let_the_honest_pass(serve: Serve, row: dict[str, str]) -> None:
-    serve()
+async def test_the_shipped_rules_and_model_let_the_honest_pass(served: None, row: dict[str, str]) -> None:
     payment, tallies = a_payment(row)
 
     async with model("florin-risk", PATIENT_MS) as scoring:
@@ -117,7 +140,6 @@ async def test_a_model_that_dies_is_done_without(serve: Serve) -> None:
         assert await scoring.score("pay_2", FEATURES) is None
 
 
-async def test_an_unknown_endpoint_is_no_score(serve: Serve) -> None:
-    serve()
+async def test_an_unknown_endpoint_is_no_score(served: None) -> None:
     async with model("another", PATIENT_MS) as scoring:
         assert await scoring.score("pay_1", FEATURES) is None

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import httpx
 from florin.common.v1.instrument_pb2 import UpiFlow
@@ -49,9 +49,10 @@ class Standing(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    merchant_order_ref: str
+    merchant_order_ref: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+    currency: Literal["INR"] = "INR"
     amount: Annotated[Decimal, Field(gt=0, decimal_places=2, max_digits=12)]
-    response_code: Annotated[str, Field(max_length=8)] = ""
+    response_code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,8}$")] = ""
     rrn: Annotated[str, Field(pattern=r"^([0-9]{12})?$")] = ""
     upi_txn_id: Annotated[str, Field(pattern=r"^([A-Za-z0-9]{35})?$")] = ""
 

@@ -98,7 +98,7 @@ class PaymentServiceServicer:
 
     def CapturePayment(self, request, context):
         """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-        CreatePayment does.
+        CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class PaymentServiceStub:
     """Streams a payment: its present state first, then every change, until it is final or the deadline comes."""
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]
     """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-    CreatePayment does.
+    CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
     """
 
 @_typing.type_check_only
@@ -67,7 +67,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """Streams a payment: its present state first, then every change, until it is final or the deadline comes."""
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]  # type: ignore[assignment]
     """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-    CreatePayment does.
+    CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -115,7 +115,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.CapturePaymentResponse, _abc.Awaitable[_payment_service_pb2.CapturePaymentResponse]]:
         """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-        CreatePayment does.
+        CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
