@@ -24,9 +24,10 @@ Read = Callable[[Asked], Request]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a client came: in which variant, how its requests are read, and whether it may be given secrets."""
+    """How a client came: in which variant, whether for all types, how it is read, whether it may be given secrets."""
 
     delta: bool
+    aggregated: bool
     read: Read
     trusted: bool
 
@@ -79,7 +80,12 @@ class Connection:
         if self.stream is None:
             if self._published is None:
                 return sent
-            self.stream = opened(self._published, delta=self.way.delta, ttl=understands_ttl(self.node))
+            self.stream = opened(
+                self._published,
+                delta=self.way.delta,
+                ttl=understands_ttl(self.node),
+                aggregated=self.way.aggregated,
+            )
             self._published = None
         asked, self._asked = self._asked, []
         for request in asked:

@@ -68,7 +68,7 @@ def _stream(connections: Connections, type_url: str, *, delta: bool) -> Any:
         requests: AsyncIterator[Any], context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncIterator[bytes]:
         # Private keys go to who may open the socket's file, and to nobody over a port.
-        way = Way(delta, read, trusted=context.peer().startswith("unix:"))
+        way = Way(delta, not type_url, read, trusted=context.peer().startswith("unix:"))
         async for answer in connections.serve(way, requests):
             yield answer
 

@@ -57,6 +57,16 @@ class Resource:
     change: bytes
     ttl_s: float | None = None
 
+    @property
+    def real(self) -> bool:
+        """Whether there is anything to send: of what an earlier stream brought only name and version are known."""
+        return bool(self.whole)
+
+    @classmethod
+    def held(cls, type_url: str, name: str, version: str) -> "Resource":
+        """Return what stands for a resource that a client says it has."""
+        return cls(type_url, name, version, b"", frozenset(), b"", b"")
+
     @classmethod
     def of(cls, type_url: str, value: bytes, *, version: str = "", ttl_s: float | None = None) -> "Resource":
         """Return a resource from its message's bytes; its name is the message's first field.

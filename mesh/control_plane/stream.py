@@ -4,6 +4,9 @@ The order is make before break. A snapshot's clusters and assignments are told f
 listeners and routes are; what it no longer has stays while the client may still have routes of a snapshot that had it.
 So a stream looks at several snapshots: `latest` was published; `routed` are those that listeners and routes were told
 from, the newest last, since all of them were accepted last. In a quiet moment `routed` is `latest` alone.
+
+A client that comes back says in the incremental variant what an earlier stream brought. That stands for a snapshot too,
+`returned`, and is where the new stream begins: the control plane may have changed its mind while it was away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
-from mesh.control_plane.kinds import ASSIGNMENT, CLUSTER, FOUNDATION, FREE, rank
+from mesh.control_plane.kinds import ASSIGNMENT, CLUSTER, FOUNDATION, FREE, LISTENER, ROUTES, WHOLE, rank
 from mesh.control_plane.snapshot import Resource, Snapshot, Table
 from mesh.control_plane.subscription import (
     NOBODY,
@@ -42,6 +45,8 @@ class Stream:
     ttl: bool
     latest: Snapshot
     routed: tuple[Snapshot, ...]
+    aggregated: bool = True
+    returned: Snapshot | None = None
     nonces: int = 0
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
 
@@ -51,20 +56,26 @@ class Stream:
             return self.latest.table(type_url)
         if type_url in FOUNDATION:
             return joined(*dict.fromkeys(one.table(type_url) for one in (self.latest, *reversed(self.routed))))
-        return self.routed[-1].table(type_url)
+        table = self.routed[-1].table(type_url)
+        if self.routed[-1] is self.returned and type_url not in WHOLE:
+            # What it does not have yet cannot be out of date.
+            return joined(table, self.latest.table(type_url))
+        return table
 
 
 Told = tuple[Stream, tuple[Response, ...]]
 
 
-def opened(snapshot: Snapshot, *, delta: bool, ttl: bool = False) -> Stream:
-    """Return the stream of a client that has just connected."""
-    return Stream(delta, ttl, latest=snapshot, routed=(snapshot,))
+def opened(snapshot: Snapshot, *, delta: bool, ttl: bool = False, aggregated: bool = True) -> Stream:
+    """Return the stream of a client that has just connected; `aggregated` where it can ask for every type."""
+    return Stream(delta, ttl, latest=snapshot, routed=(snapshot,), aggregated=aggregated)
 
 
 def heard(stream: Stream, request: Request, now_s: float) -> Told:
     """Return the stream after a request, and what to send."""
     kind = request.type_url
+    if request.held and kind not in stream.subscriptions and kind not in FREE:
+        stream = _returning(stream, kind, request.held)
     before = stream.subscriptions.get(kind, Subscription(kind, stream.delta))
     after, question = hear(before, request, now_s)
     return _told(_with(stream, after), {kind: question}, now_s)
@@ -72,11 +83,15 @@ def heard(stream: Stream, request: Request, now_s: float) -> Told:
 
 def published(stream: Stream, snapshot: Snapshot, now_s: float) -> Told:
     """Return the stream after a snapshot was published, and what to send."""
-    quiet = stream.routed == (stream.latest,)
-    routes = (one for kind, one in stream.subscriptions.items() if _is_route(kind))
-    if quiet and not any(_differs(one, snapshot.table(one.type_url)) for one in routes):
+    if stream.routed == (stream.latest,) and not any(
+        _differs(stream, kind, snapshot) for kind in _routes(stream, snapshot)
+    ):
         return _told(replace(stream, latest=snapshot, routed=(snapshot,)), {}, now_s)
-    return _told(replace(stream, latest=snapshot), {}, now_s)
+    routed = stream.routed
+    if routed[-1] is stream.returned:
+        # What it did not have it was told from the latest, whose clusters therefore stay.
+        routed = (stream.latest, *routed)
+    return _told(replace(stream, latest=snapshot, routed=routed), {}, now_s)
 
 
 def beating(stream: Stream, now_s: float) -> Told:
@@ -107,6 +122,20 @@ def joined(latest: Table, *older: Table) -> Table:
     if not kept:
         return latest
     return Table.of([*kept, *latest.resources.values()], f"{latest.version} with {len(kept)} of old")
+
+
+def _returning(stream: Stream, kind: str, held: Mapping[str, str]) -> Stream:
+    """Return the stream of a client that has these resources from an earlier one."""
+    table = Table.of(Resource.held(kind, name, version) for name, version in held.items())
+    before = stream.returned
+    if before is None and stream.aggregated and stream.routed == (stream.latest,):
+        returned = Snapshot({kind: table})
+        return replace(stream, returned=returned, routed=(returned,))
+    if before is None or before not in stream.routed:
+        return stream
+    returned = Snapshot({**before.tables, kind: table})
+    routed = tuple(returned if one is before else one for one in stream.routed)
+    return replace(stream, returned=returned, routed=routed)
 
 
 def _told(stream: Stream, questions: Mapping[str, Question], now_s: float) -> Told:
@@ -160,12 +189,25 @@ def _advanced(stream: Stream) -> Stream:
     if routed is not stream.latest:
         if not _accepted(stream, FOUNDATION):
             return stream
-        # Routes that did not change are as good as the latest's own.
-        same = not any(_moved(kind, routed, stream.latest) for kind in stream.subscriptions if _is_route(kind))
+        # Routes that did not change are as good as the latest's own. Of a client that came back not all may be known.
+        moved = any(_moved(kind, routed, stream.latest) for kind in stream.subscriptions if _is_route(kind))
+        same = routed is not stream.returned and not moved
         return replace(stream, routed=(*(older if same else stream.routed), stream.latest))
-    if older and _accepted(stream, filter(_is_route, stream.subscriptions)):
+    if older and _accepted(stream, filter(_is_route, stream.subscriptions)) and not _awaited(stream):
         return replace(stream, routed=(stream.latest,))
     return stream
+
+
+def _awaited(stream: Stream) -> bool:
+    """Return whether a client that came back has yet to say which listeners and routes it has.
+
+    Every proxy will. A client that wants clusters alone is not told on such a stream which of them are gone.
+    """
+    if stream.returned not in stream.routed:
+        return False
+    listeners = stream.latest.table(LISTENER).resources.values()
+    pointed_at = {there.type_url for one in listeners for there in one.references}
+    return not {LISTENER, *(pointed_at & {ROUTES})} <= stream.subscriptions.keys()
 
 
 def _accepted(stream: Stream, kinds: Iterable[str]) -> bool:
@@ -188,9 +230,17 @@ def _settled(stream: Stream, kind: str) -> bool:
     return subscription.at == content and not subscription.pushes and subscription.held_back != content
 
 
-def _differs(subscription: Subscription, table: Table) -> bool:
-    """Return whether a table holds anything for a client that it was not told."""
-    wanted = subscription.wanted(table)
+def _routes(stream: Stream, snapshot: Snapshot) -> Iterator[str]:
+    """Return the types that point at others, of all that there are."""
+    return filter(_is_route, {*stream.latest.tables, *snapshot.tables, *stream.subscriptions})
+
+
+def _differs(stream: Stream, kind: str, snapshot: Snapshot) -> bool:
+    """Return whether a snapshot holds anything of a type for a client that it was not told, or may yet ask for."""
+    subscription = stream.subscriptions.get(kind)
+    if subscription is None:
+        return _moved(kind, stream.latest, snapshot)
+    wanted = subscription.wanted(snapshot.table(kind))
     there = {name: version for name, version in subscription.told.items() if version}
     return {name: one.version for name, one in wanted.items()} != there
 

@@ -220,7 +220,7 @@ def tell(
     if subscription.held_back != table.content:
         subscription = replace(subscription, held_back=None)
     wanted = subscription.wanted(table)
-    changed = [one for name, one in wanted.items() if subscription.told.get(name) != one.version]
+    changed = [one for name, one in wanted.items() if one.real and subscription.told.get(name) != one.version]
     if subscription.held_back == table.content:
         changed = []
     sent = tuple(_merged(changed, question.names, wanted))
@@ -240,7 +240,7 @@ def tell(
 
 def _merged(changed: Iterable[Resource], asked: frozenset[str], wanted: Mapping[str, Resource]) -> list[Resource]:
     found = {one.name: one for one in changed}
-    found |= {name: wanted[name] for name in sorted(asked) if name in wanted}
+    found |= {name: wanted[name] for name in sorted(asked) if name in wanted and wanted[name].real}
     return list(found.values())
 
 

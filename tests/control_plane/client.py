@@ -13,8 +13,8 @@ KINDS = {kind: letter for letter, kind in LETTERS.items()}
 
 
 def resource(kind: str, name: str, version: str, *, ttl_s: float | None = None) -> Resource:
-    needs = {Reference(ASSIGNMENT, name)} if kind == CLUSTER else set()
-    return Resource(kind, name, version, b"", frozenset(needs), b"", b"", ttl_s)
+    needs = {CLUSTER: {Reference(ASSIGNMENT, name)}, LISTENER: {Reference(ROUTES, name)}}.get(kind, set())
+    return Resource(kind, name, version, b"", frozenset(needs), b"x", b"x", ttl_s)
 
 
 def world(text: str) -> Snapshot:
@@ -47,8 +47,8 @@ class Client:
     names: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
-    def connected(cls, text: str, *, delta: bool, ttl: bool = False) -> "Client":
-        return cls(opened(world(text), delta=delta, ttl=ttl))
+    def connected(cls, text: str, *, delta: bool, ttl: bool = False, aggregated: bool = True) -> "Client":
+        return cls(opened(world(text), delta=delta, ttl=ttl, aggregated=aggregated))
 
     def say(self, request: Request) -> list[str]:
         self.stream, responses = heard(self.stream, request, self.now_s)
@@ -86,3 +86,13 @@ class Client:
             self.waiting.append(response)
             self.nonces[response.type_url] = response.nonce
         return [shown(response) for response in responses]
+
+
+def settled(text: str, *subscriptions: str, delta: bool) -> Client:
+    """A client that has subscribed to everything it is told to and acknowledged all."""
+    client = Client.connected(text, delta=delta)
+    for words in subscriptions:
+        letter, *names = words.split()
+        client.subscribe(letter, *names)
+    client.ack_all()
+    return client

@@ -35,7 +35,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 
 
 def one(kind: str, name: str, version: str, needs: set[Reference]) -> Resource:
-    return Resource(kind, name, version or "0", b"", frozenset(needs), b"", b"")
+    return Resource(kind, name, version or "0", b"", frozenset(needs), b"x", b"x")
 
 
 @dataclass
@@ -52,6 +52,22 @@ class Proxy:
     def start(self) -> None:
         for kind in sorted(WHOLE):
             self._hear(heard(self.stream, Request(kind), 0.0))
+
+    def begin(self) -> None:
+        """Accept everything until nothing is lacking.
+
+        Who refuses a cluster before it has any routes is answered all the same: something is better than nothing.
+        """
+        while self.inbox and (not self.has[CLUSTER] or self.wants.get(ROUTES, frozenset()) - self.has[ROUTES].keys()):
+            self.read(refuse=False)
+
+    def come_back(self, snapshot: Snapshot) -> None:
+        """Lose the stream and all that was on its way, and begin another with what there is."""
+        self.stream, self.inbox = opened(snapshot, delta=True), []
+        for kind in KINDS:
+            names = frozenset[str]() if kind in WHOLE else self.wants.get(kind, frozenset())
+            if kind in WHOLE or names:
+                self._hear(heard(self.stream, Request(kind, names, held=versions(self.has[kind])), 0.0))
 
     def publish(self, snapshot: Snapshot) -> None:
         self._hear(published(self.stream, snapshot, 0.0))
@@ -107,22 +123,34 @@ def versions(resources: dict[str, Resource]) -> dict[str, str]:
     return {name: one.version for name, one in resources.items()}
 
 
-HISTORY = st.lists(st.one_of(snapshots(), st.sampled_from(["accept", "refuse"])), max_size=15)
+@dataclass(frozen=True)
+class ComeBack:
+    """The stream is lost; at the next control plane there is this."""
+
+    elsewhere: Snapshot
+
+
+READ = st.sampled_from(["accept", "accept", "refuse"])
+HISTORY = st.lists(st.one_of(snapshots(), READ, st.builds(ComeBack, snapshots())), max_size=15)
 
 
 @settings(max_examples=60, deadline=None)
 @given(delta=st.booleans(), calm=st.booleans(), first=snapshots(), history=HISTORY, last=snapshots())
 def test_a_proxy_never_points_at_nothing_and_ends_with_what_was_published_last(
-    delta: bool, calm: bool, first: Snapshot, history: list[Snapshot | str], last: Snapshot
+    delta: bool, calm: bool, first: Snapshot, history: list[Snapshot | ComeBack | str], last: Snapshot
 ) -> None:
     proxy = Proxy(opened(first, delta=delta), delta)
     proxy.start()
-    # Who refuses a cluster before it has any is answered all the same: half a configuration is better than none.
-    while calm and proxy.inbox:
-        proxy.read(refuse=False)
+    if calm:
+        proxy.begin()
     for event in history:
         if isinstance(event, Snapshot):
             proxy.publish(event)
+        elif isinstance(event, ComeBack):
+            # In state of the world a client does not say what it has, and there is nothing to go by.
+            if delta and calm:
+                proxy.come_back(event.elsewhere)
+                proxy.begin()
         elif proxy.inbox:
             proxy.read(refuse=calm and event == "refuse")
     proxy.publish(last)
