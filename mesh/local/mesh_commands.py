@@ -15,7 +15,7 @@ from mesh.control_plane.kinds import NAMES
 from mesh.local import places
 from mesh.local.configure import GENERATED
 from mesh.local.run import Run
-from mesh.local.screen import console, say
+from mesh.local.screen import console, say, show
 from mesh.topology import IDENTITIES, Contracts
 
 KINDS = tuple(NAMES.values())
@@ -37,7 +37,7 @@ def status(ctx: typer.Context) -> None:
     for one in connected:
         table.add_row(one.node, _ago(one.since_s), *_holdings(one), str(one.refusals))
     say("Of each type: how many are accepted as they should be, of how many wanted, and a version of all accepted.\n")
-    console.print(table, soft_wrap=True)
+    show(table)
     for one in connected:
         for what in one.refused:
             words = escape(f"{one.node} refused the {what.kind} {what.name} @ {what.version}: {what.words}")
@@ -59,7 +59,7 @@ def certs(ctx: typer.Context) -> None:
     if not table.row_count:
         say("No certificate has been issued yet: start Florin with `florin up`.")
         raise typer.Exit(1)
-    console.print(table, soft_wrap=True)
+    show(table)
 
 
 @mesh.command(name="explain")

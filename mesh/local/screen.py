@@ -69,5 +69,9 @@ def status(run: Run) -> None:
             f"{resident_bytes([psutil.Process(process.pid)]) / MIB:,.0f} MiB" if process.pid else "",
             addresses.get(process.name, ""),
         )
-    # Wider than a narrow terminal: addresses are there to be copied.
+    show(table)
+
+
+def show(table: Table) -> None:
+    """Show a table, wider than a narrow terminal if need be: addresses and names are there to be copied."""
     console.print(table, width=WIDE, crop=False)
