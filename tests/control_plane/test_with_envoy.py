@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import betterproto2
 import grpc
 import pytest
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
-from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from florin.mesh.v1 import status_pb2 as said
+from florin.mesh.v1.endpoints_pb2 import ClusterLoadAssignment
 
 from mesh.compile import recipes, secrets_of
 from mesh.control_plane.kinds import CLUSTER
@@ -21,6 +20,7 @@ from mesh.control_plane.snapshot import Snapshot, snapshot
 from mesh.control_plane.status import status
 from mesh.identity.secrets import secrets
 from mesh.resources import ads
+from mesh.resources.recipe import Made
 from tests.kit.wait import eventually
 from tests.mesh.backend import Backend, served
 from tests.mesh.plane import ControlPlane
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.real
 CALLER, CALLEE = "payments", "tokenization"
 KEY = "/florin.tokenization.v1.TokenizationService/GetSealingKey"
 
-Edit = Callable[[betterproto2.Message], None]
+Edit = Callable[[Made], None]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def renamed(number: int) -> Edit:
     """The callee's cluster under another name, the old one gone, and every route to it."""
     name = f"{CALLEE}-{number}"
 
-    def edit(message: betterproto2.Message) -> None:
+    def edit(message: Made) -> None:
         if isinstance(message, Cluster) and message.name == CALLEE:
             message.name = name
         if isinstance(message, ClusterLoadAssignment) and message.cluster_name == CALLEE:
@@ -73,7 +73,7 @@ def renamed(number: int) -> Edit:
 
 
 def connecting_within(timeout: timedelta) -> Edit:
-    def edit(message: betterproto2.Message) -> None:
+    def edit(message: Made) -> None:
         if isinstance(message, Cluster) and message.name == CALLEE:
             message.connect_timeout = timeout
 
