@@ -4,14 +4,11 @@ from collections.abc import Hashable, Iterator
 from functools import partial
 from pathlib import Path
 
-import betterproto2
-
 from mesh.edge.resources import edge, overloaded
 from mesh.resources.bootstrap import Resources, bootstrap_file, secret_names
-from mesh.resources.clusters import assignment
-from mesh.resources.recipe import Recipe
+from mesh.resources.endpoints import endpoints
+from mesh.resources.recipe import Made, Recipe
 from mesh.resources.tls import PUBLIC, Secrets
-from mesh.resources.typed import tcp
 from mesh.sidecar.outbound import callees
 from mesh.sidecar.resources import operator, sidecar
 from mesh.topology import EDGE, OPERATOR, Place, Topology
@@ -57,9 +54,9 @@ def _place(topology: Topology, node: str) -> Hashable:
     return others[node] if node in others else topology.places[node]
 
 
-def _messages(topology: Topology, node: str, secrets: Secrets) -> Iterator[betterproto2.Message]:
+def _messages(topology: Topology, node: str, secrets: Secrets) -> Iterator[Made]:
     return resources_of(topology, node, secrets).messages()
 
 
-def _endpoints(callee: str, place: Place) -> Iterator[betterproto2.Message]:
-    yield assignment(callee, tcp(place.address, place.port))
+def _endpoints(callee: str, place: Place) -> Iterator[Made]:
+    yield endpoints(callee, [(place.address, place.port)])

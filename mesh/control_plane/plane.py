@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import betterproto2
 import structlog
 from envoy_data_plane.google.protobuf import Any
+from florin.mesh.v1.endpoints_pb2 import ClusterLoadAssignment
 
 from mesh.compile import nodes, recipes, secrets_of
 from mesh.control_plane.connections import Connections
+from mesh.control_plane.kinds import ASSIGNMENT
 from mesh.control_plane.snapshot import Resource, Snapshot, SnapshotError, snapshot
 from mesh.identity.secrets import secrets
 from mesh.identity.store import ensure
 from mesh.resources import ads
-from mesh.resources.recipe import Recipe
+from mesh.resources.recipe import Made, Recipe
 from mesh.topology import IDENTITIES, Topology
 
 log = structlog.get_logger(__name__)
@@ -63,11 +64,14 @@ class Plane:
         return made[recipe.inputs]
 
 
-def resources(messages: Iterable[betterproto2.Message]) -> Iterator[Resource]:
+def resources(messages: Iterable[Made]) -> Iterator[Resource]:
     """Return messages as resources."""
     for message in messages:
-        packed = Any.pack(message)
-        yield Resource.of(packed.type_url, packed.value)
+        if isinstance(message, ClusterLoadAssignment):
+            yield Resource.of(ASSIGNMENT, message.SerializeToString(deterministic=True))
+        else:
+            packed = Any.pack(message)
+            yield Resource.of(packed.type_url, packed.value)
 
 
 async def keep(plane: Plane, connections: Connections) -> None:

@@ -49,6 +49,17 @@ OUTLIERS: Final = cluster.OutlierDetection(
 )
 
 
+def _http2(options: core.Http2ProtocolOptions) -> upstream.HttpProtocolOptions:
+    return upstream.HttpProtocolOptions(
+        explicit_http_config=upstream.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=options)
+    )
+
+
+# Packed once: every cluster of the mesh has one of them.
+HTTP2: Final = packed(_http2(core.Http2ProtocolOptions()))
+HTTP2_KEPT_ALIVE: Final = packed(_http2(core.Http2ProtocolOptions(connection_keepalive=KEEPALIVE)))
+
+
 def local(place: Place) -> cluster.Cluster:
     """Return the service beside the sidecar, on its Unix socket."""
     return over_socket(LOCAL, place.service)
@@ -62,7 +73,7 @@ def over_socket(name: str, socket: Path) -> cluster.Cluster:
         connect_timeout=CONNECT_TIMEOUT,
         load_assignment=assignment(name, pipe(socket)),
         circuit_breakers=BREAKERS,
-        typed_extension_protocol_options={PROTOCOL_OPTIONS: packed(_http2(core.Http2ProtocolOptions()))},
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: HTTP2},
     )
 
 
@@ -78,9 +89,7 @@ def sidecar(identity: str, callee: str, secrets: Secrets) -> cluster.Cluster:
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=BREAKERS,
         outlier_detection=OUTLIERS,
-        typed_extension_protocol_options={
-            PROTOCOL_OPTIONS: packed(_http2(core.Http2ProtocolOptions(connection_keepalive=KEEPALIVE)))
-        },
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: HTTP2_KEPT_ALIVE},
         transport_socket=calling(identity, callee, secrets),
     )
 
@@ -93,12 +102,6 @@ def outside(name: str, host: str, port: int, *, secure: bool) -> cluster.Cluster
         connect_timeout=timedelta(seconds=3),
         load_assignment=assignment(name, tcp(host, port)),
         transport_socket=internet(host) if secure else None,
-    )
-
-
-def _http2(options: core.Http2ProtocolOptions) -> upstream.HttpProtocolOptions:
-    return upstream.HttpProtocolOptions(
-        explicit_http_config=upstream.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=options)
     )
 
 

@@ -4,6 +4,10 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import betterproto2
+from florin.mesh.v1.endpoints_pb2 import ClusterLoadAssignment
+
+Made = betterproto2.Message | ClusterLoadAssignment
+"""A resource that is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,4 +15,4 @@ class Recipe:
     """How to make resources, and of what: two recipes of equal `inputs` make the same."""
 
     inputs: Hashable
-    make: Callable[[], Iterable[betterproto2.Message]]
+    make: Callable[[], Iterable[Made]]

@@ -1,5 +1,6 @@
 """From inputs to snapshots: what is made, what is made again, and the program itself."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -65,6 +66,35 @@ def test_only_what_changed_is_made_again(made: tuple[Topology, Path]) -> None:
         if one is not before["payments"].table(kind).resources[name]
     }
     assert changed == {(ASSIGNMENT, "tokenization")}
+
+
+VERSIONS = """
+import sys
+from pathlib import Path
+from mesh.control_plane.inputs import Inputs
+from mesh.control_plane.plane import Plane
+inputs = Inputs.model_validate_json(Path(sys.argv[1]).read_bytes())
+for node, snapshot in Plane(inputs.topology(), inputs.identities).snapshots().items():
+    print(node, *(table.version for table in snapshot.tables.values()))
+"""
+
+
+@pytest.mark.real
+def test_two_replicas_say_the_same_versions(there: World) -> None:
+    file = there.root / "inputs.json"
+    file.write_text(inputs(there).model_dump_json())
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", VERSIONS, file],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert said[0] == said[1]
+    assert len(said[0].splitlines()) == len(nodes(there.topology))
 
 
 def test_a_renewed_certificate_is_a_new_secret_and_nothing_else(tmp_path: Path) -> None:

@@ -3,36 +3,41 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import betterproto2
 import grpc
+import httpx
 import pytest
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
-from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from florin.mesh.v1 import status_pb2 as said
+from florin.mesh.v1.endpoints_pb2 import ClusterLoadAssignment
 
 from mesh.compile import recipes, secrets_of
 from mesh.control_plane.kinds import CLUSTER
 from mesh.control_plane.plane import resources
 from mesh.control_plane.snapshot import Snapshot, snapshot
 from mesh.control_plane.status import status
+from mesh.identity import store
+from mesh.identity.authority import Pair
 from mesh.identity.secrets import secrets
+from mesh.identity.store import ensure, held
 from mesh.resources import ads
+from mesh.resources.recipe import Made
+from mesh.topology import IDENTITIES
 from tests.kit.wait import eventually
 from tests.mesh.backend import Backend, served
 from tests.mesh.plane import ControlPlane
 from tests.mesh.tokens import issuer
-from tests.mesh.world import World, running, world
+from tests.mesh.world import World, admin_socket, running, world
 
 pytestmark = pytest.mark.real
 
 CALLER, CALLEE = "payments", "tokenization"
 KEY = "/florin.tokenization.v1.TokenizationService/GetSealingKey"
 
-Edit = Callable[[betterproto2.Message], None]
+Edit = Callable[[Made], None]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,7 @@ def renamed(number: int) -> Edit:
     """The callee's cluster under another name, the old one gone, and every route to it."""
     name = f"{CALLEE}-{number}"
 
-    def edit(message: betterproto2.Message) -> None:
+    def edit(message: Made) -> None:
         if isinstance(message, Cluster) and message.name == CALLEE:
             message.name = name
         if isinstance(message, ClusterLoadAssignment) and message.cluster_name == CALLEE:
@@ -73,7 +78,7 @@ def renamed(number: int) -> Edit:
 
 
 def connecting_within(timeout: timedelta) -> Edit:
-    def edit(message: betterproto2.Message) -> None:
+    def edit(message: Made) -> None:
         if isinstance(message, Cluster) and message.name == CALLEE:
             message.connect_timeout = timeout
 
@@ -172,3 +177,44 @@ def test_calls_go_on_without_a_control_plane_and_a_new_one_is_found(there: tuple
         eventually(lambda: has(plane, wanted))
     assert failed == []
     assert f"{CALLEE}-100" in {one.name for one in configs(plane) if one.type_url == CLUSTER}
+
+
+def serials(made: World, node: str) -> set[str]:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin_socket(made, node)))) as client:
+        certificates = client.get("http://envoy/certs").json()["certificates"]
+    return {one["serial_number"] for certificate in certificates for one in certificate["ca_cert"]}
+
+
+def test_the_authority_changes_and_no_call_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        world(issuer()) as made,
+        running(made, [CALLER, CALLEE]),
+        served(Backend(), made.topology.places[CALLEE].service),
+        calling(made) as failed,
+    ):
+        old = held(made.identities / "authority")
+        assert old
+        monkeypatch.setattr(Pair, "past_half_life", lambda one, _now: one.certificate == old.certificate)
+        ensure(made.identities, IDENTITIES, datetime.now(UTC))
+        eventually(lambda: all(len(serials(made, node)) == 2 for node in (CALLER, CALLEE)))
+        assert serial(held(made.identities / "authority")) == serial(old)
+
+        monkeypatch.setattr(store, "ANNOUNCED_FOR", timedelta(0))
+        before = [held(made.identities / node) for node in (CALLER, CALLEE)]
+        ensure(made.identities, IDENTITIES, datetime.now(UTC) + timedelta(seconds=1))
+        now = [held(made.identities / node) for node in (CALLER, CALLEE)]
+        assert not set(map(serial, before)) & set(map(serial, now))
+        for node, pair in zip((CALLER, CALLEE), now, strict=True):
+            eventually(lambda node=node, pair=pair: serial(pair) in leaves(made, node))  # type: ignore[misc]
+    assert failed == []
+
+
+def serial(pair: Pair | None) -> str:
+    assert pair
+    return f"{pair.certificate.serial_number:x}"
+
+
+def leaves(made: World, node: str) -> set[str]:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin_socket(made, node)))) as client:
+        certificates = client.get("http://envoy/certs").json()["certificates"]
+    return {one["serial_number"].lstrip("0") for certificate in certificates for one in certificate["cert_chain"]}

@@ -33,8 +33,10 @@ class ControlPlane:
         try:
             self.publish(self.plane.snapshots())
             self.start()
-            yield self
-            self.stop()
+            try:
+                yield self
+            finally:
+                self.stop()
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
