@@ -68,11 +68,10 @@ class Outbox:
             observe.log().warning("outbox waits", error=type(error).__name__)
 
     def _publish(self, keys: Collection[str]) -> None:
-        with self._database.connection() as connection:
-            rows = connection.execute(_BY_KEY, (list(keys),)).fetchall()
-        # One thread at a time: else a later fact of a key could overtake an earlier one that another thread has read.
-        with self._lock:
-            for row in rows:
+        # One thread at a time, from the reading on: else a later fact of a key could overtake an earlier one that
+        # another thread has read, and one that is acknowledged meanwhile would be sent again.
+        with self._lock, self._database.connection() as connection:
+            for row in connection.execute(_BY_KEY, (list(keys),)).fetchall():
                 if row["seq"] not in self._sending:
                     record = Record(topic=row["topic"], key=row["key"], value=row["value"], headers=row["headers"])
                     self._send(row["seq"], record)

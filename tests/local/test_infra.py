@@ -221,6 +221,7 @@ def test_everything_that_matters_survives_down_and_up(runner: Runner) -> None:
     before = token(client(runner), "florin/payments.read").json()["access_token"]
     access = client(runner)
     with psycopg.connect(runner.environment("upi")["FLORIN_DATABASE"]) as session:
+        session.execute("CREATE TABLE IF NOT EXISTS kept (id text)")
         session.execute("INSERT INTO kept VALUES ('one')")
 
     runner.down()
