@@ -74,4 +74,4 @@ def status(run: Run) -> None:
 
 def show(table: Table) -> None:
     """Show a table, wider than a narrow terminal if need be: addresses and names are there to be copied."""
-    console.print(table, width=WIDE, crop=False)
+    Console(highlight=False, width=max(console.width, WIDE)).print(table)
