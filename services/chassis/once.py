@@ -106,7 +106,7 @@ class Once:
                 "the idempotency key is too long",
                 fields={"idempotency-key": f"at most {KEY_LENGTH_MOST} characters"},
             )
-        if redact.text(call.request_key) != call.request_key:
+        if redact.holds_number(call.request_key):
             raise InvalidArgument(
                 "INVALID_FIELD",
                 "the idempotency key looks like a card number",

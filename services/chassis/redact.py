@@ -17,6 +17,17 @@ REDACTED = "[redacted]"
 _DIGIT_RUN = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
+_NUMBER_BY_ITSELF = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
+
+
+def holds_number(value: str) -> bool:
+    """Whether a text holds, as a word of its own, 13 to 19 digits that pass the Luhn check.
+
+    For what is refused, where `text` hides: digits within a UUID are no reason to send somebody away.
+    """
+    return any(luhn.is_valid(re.sub(r"\D", "", run.group())) for run in _NUMBER_BY_ITSELF.finditer(value))
+
+
 def message(value: Message) -> dict[str, Any]:
     """Return a message as a dict for a person to read, every classed field replaced by a marker."""
     return {field.name: _field(field, content) for field, content in value.ListFields()}

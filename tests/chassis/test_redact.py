@@ -1,5 +1,8 @@
 """Nothing sensitive gets through, by field and by the look of it."""
 
+import uuid
+
+import pytest
 from florin.payments.v1.payment_service_pb2 import CreatePaymentRequest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +48,27 @@ def test_a_scrubbed_copy_has_none_and_the_message_stays(pan: str) -> None:
 @given(PANS, st.sampled_from(["card {} here", "{}", "n={};", "\n{}\n", "a{}b"]))
 def test_a_number_in_words_is_replaced(pan: str, words: str) -> None:
     assert pan not in redact.text(words.format(pan))
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("4111111111111111", True),
+        ("card 4111 1111 1111 1111, thanks", True),
+        ("4111-1111-1111-1111", True),
+        ("5e4111111111111111cb", False),
+        ("0b41e7a1-4111-4111-9111-1111111111cd", False),
+        ("order-1234567890123", False),
+        ("", False),
+    ],
+)
+def test_what_is_a_number_by_itself(text: str, holds: bool) -> None:
+    assert redact.holds_number(text) is holds
+
+
+@given(st.uuids())
+def test_a_uuid_with_a_letter_at_each_end_is_no_number(key: uuid.UUID) -> None:
+    assert not redact.holds_number(f"k{key.hex}k")
 
 
 @given(PANS)
