@@ -1,12 +1,17 @@
-"""The whole mesh, compiled: every Envoy's resources from one topology."""
+"""The whole mesh, compiled: what every Envoy is to have, from one topology."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import partial
+from pathlib import Path
 
-from mesh.edge.resources import edge
-from mesh.resources.bootstrap import Resources
-from mesh.resources.tls import Secrets
+from mesh.edge.resources import edge, overloaded
+from mesh.resources.bootstrap import Resources, bootstrap_file, secret_names
+from mesh.resources.endpoints import endpoints
+from mesh.resources.recipe import Made, Recipe
+from mesh.resources.tls import PUBLIC, Secrets
+from mesh.sidecar.outbound import callees
 from mesh.sidecar.resources import operator, sidecar
-from mesh.topology import EDGE, OPERATOR, Topology
+from mesh.topology import EDGE, OPERATOR, Place, Topology
 
 
 def nodes(topology: Topology) -> tuple[str, ...]:
@@ -14,13 +19,44 @@ def nodes(topology: Topology) -> tuple[str, ...]:
     return (*topology.places, OPERATOR, EDGE)
 
 
-def resources(topology: Topology, secrets: Secrets) -> Iterator[Resources]:
-    """Return the resources of every Envoy."""
-    for node in nodes(topology):
-        yield resources_of(topology, node, secrets)
+def recipes(topology: Topology, node: str, secrets: Secrets) -> Iterator[Recipe]:
+    """Return how to make all resources of one Envoy but its secrets. Raises KeyError for one that there is not."""
+    yield Recipe((node, topology.contracts, _place(topology, node)), partial(_messages, topology, node, secrets))
+    for callee in callees(topology.contracts, node):
+        place = topology.places[callee]
+        yield Recipe((callee, place.address, place.port), partial(_endpoints, callee, place))
 
 
 def resources_of(topology: Topology, node: str, secrets: Secrets) -> Resources:
-    """Return the resources of one Envoy. Raises KeyError for one that there is not."""
+    """Return the resources of one Envoy but for where its callees are. Raises KeyError for one that there is not."""
     others = {EDGE: edge, OPERATOR: operator}
     return others[node](topology, secrets) if node in others else sidecar(topology, node, secrets)
+
+
+def secrets_of(node: str) -> tuple[str, ...]:
+    """Return the names of the secrets that an Envoy needs."""
+    return secret_names(node, PUBLIC) if node == EDGE else secret_names(node)
+
+
+def bootstrap_of(topology: Topology, node: str, control_plane: Path) -> str:
+    """Return the bootstrap of one Envoy as JSON; `control_plane` is that one's Unix socket."""
+    return bootstrap_file(node, admin(topology, node), control_plane, overloaded() if node == EDGE else None)
+
+
+def admin(topology: Topology, node: str) -> Path:
+    """Return the socket of an Envoy's admin interface."""
+    others = {EDGE: topology.edge.admin, OPERATOR: topology.operator_admin}
+    return others[node] if node in others else topology.places[node].admin
+
+
+def _place(topology: Topology, node: str) -> Hashable:
+    others = {EDGE: topology.edge, OPERATOR: topology.operator_mesh}
+    return others[node] if node in others else topology.places[node]
+
+
+def _messages(topology: Topology, node: str, secrets: Secrets) -> Iterator[Made]:
+    return resources_of(topology, node, secrets).messages()
+
+
+def _endpoints(callee: str, place: Place) -> Iterator[Made]:
+    yield endpoints(callee, [(place.address, place.port)])

@@ -5,7 +5,7 @@ mesh is compiled and never written by hand.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,8 @@ SERVICES: Final = (
     "upi",
     "merchants",
     "authorizer",
+    "limiter",
+    "firewall",
 )
 EDGE: Final = "edge"
 OPERATOR: Final = "operator"
@@ -91,6 +93,21 @@ CHECK: Final = Method(
 )
 """What the edge asks the authorizer before it lets a request in. Envoy's contract, so the policy stands here."""
 
+SHOULD_RATE_LIMIT: Final = Method(
+    service="envoy.service.ratelimit.v3.RateLimitService",
+    rpc="ShouldRateLimit",
+    owner="limiter",
+    callers=frozenset({EDGE}),
+    deadline_ms=100,
+)
+"""What the edge asks the limiter about each request: Envoy's contract too. Asked again it would count again."""
+
+INSPECT: Final = replace(CHECK, owner="firewall")
+"""What the edge asks the firewall before a request goes to a service: by the same contract as the authorizer."""
+
+ENVOY_S_OWN: Final = (CHECK, SHOULD_RATE_LIMIT, INSPECT)
+"""The rpcs whose contracts are Envoy's."""
+
 
 class Contracts:
     """The descriptor image, read. Raises ContractError, naming the rpc, where one leaves its policy out."""
@@ -105,8 +122,8 @@ class Contracts:
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """Every rpc of Florin's own packages, in the image's order, and the authorizer's Check."""
-        return (*(self._method(rpc) for rpc in self._rpcs()), CHECK)
+        """Every rpc of Florin's own packages, in the image's order, and those of Envoy's that the edge calls."""
+        return (*(self._method(rpc) for rpc in self._rpcs()), *ENVOY_S_OWN)
 
     def rpc(self, method: Method) -> MethodDescriptor:
         """Return an rpc's descriptor."""

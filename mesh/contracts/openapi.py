@@ -37,7 +37,7 @@ ERRORS: Final[dict[str, str]] = {
     "403": "The token lacks the scope.",
     "404": "There is no such thing, or it is not yours.",
     "409": "It conflicts with another request.",
-    "429": "Too many requests.",
+    "429": "More requests than the limit; `Retry-After` says in how many seconds to try again.",
     "503": "Try again later.",
     "504": "The deadline passed; the outcome is not known yet.",
     "default": "Any other failure.",

@@ -14,6 +14,8 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager i
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
+from mesh.edge.firewall import firewall
+from mesh.edge.limits import backstop, limiting
 from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, TRANSCODER, UNWRAPPED
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
 from mesh.resources.http import asked_for, http_filter
@@ -69,8 +71,11 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
     return [
         headers(),
         http_filter("start_of_trace", Lua(default_source_code=core.DataSource(inline_string=START_OF_TRACE))),
+        backstop(),
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
+        limiting(),
+        firewall(),
         asked_for(UNWRAPPED, unwrapping()),
         http_filter(TRANSCODER, transcoding(topology.contracts)),
     ]

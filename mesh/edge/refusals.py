@@ -4,6 +4,7 @@ from typing import Final
 
 from grpc import StatusCode
 
+from mesh.edge.firewall import UNANSWERED
 from mesh.resources.refusals import Refusal
 
 PASSED_THROUGH: Final = (
@@ -60,6 +61,13 @@ REFUSALS: Final = (
         (("www-authenticate", 'Bearer error="invalid_token"'),),
     ),
     Refusal(
+        f"response.code_details == 'ext_authz_error' && response.code == {UNANSWERED.value}",
+        503,
+        StatusCode.UNAVAILABLE,
+        "FIREWALL_UNAVAILABLE",
+        "the request cannot be inspected now; try again",
+    ),
+    Refusal(
         "response.code_details == 'ext_authz_error'",
         503,
         StatusCode.UNAVAILABLE,
@@ -74,7 +82,15 @@ REFUSALS: Final = (
     _status(408, StatusCode.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT", "the request did not arrive in time"),
     _status(413, StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE", "the body is larger than 64 KiB"),
     _status(415, StatusCode.INVALID_ARGUMENT, "CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"),
-    _status(429, StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_REQUESTS", "too many requests; try again later"),
+    Refusal(
+        "response.code_details == 'local_rate_limited'",
+        429,
+        StatusCode.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        "more requests than are taken at once; try again in a moment",
+        (("retry-after", "1"),),
+    ),
+    _status(429, StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", "more requests than the limit; see Retry-After"),
     _status(431, StatusCode.INVALID_ARGUMENT, "HEADERS_TOO_LARGE", "the headers are too large"),
     _status(504, StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline passed; the outcome is not known"),
     Refusal(

@@ -18,12 +18,12 @@ from mesh.edge.filters import ISSUER, filters
 from mesh.edge.refusals import PASSED_THROUGH, REFUSALS
 from mesh.edge.routes import routes
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES
-from mesh.resources import clusters, http, tls
-from mesh.resources.bootstrap import Resources, secret_names
+from mesh.resources import ads, clusters, http, tls
+from mesh.resources.bootstrap import Resources
 from mesh.resources.refusals import as_json
-from mesh.resources.tls import PUBLIC, Secrets
+from mesh.resources.tls import Secrets
 from mesh.resources.typed import packed, tcp
-from mesh.topology import CHECK, EDGE, Issuer, Topology
+from mesh.topology import EDGE, Issuer, Topology
 
 LARGEST_HEAP_BYTES: Final = 512 << 20
 MOST_CONNECTIONS: Final = 10_000
@@ -37,21 +37,19 @@ IDLE_TIMEOUT: Final = timedelta(minutes=5)
 
 
 def edge(topology: Topology, secrets: Secrets) -> Resources:
-    """Return what the edge serves: the public listener, and a way to each service that the public may call."""
+    """Return what the edge serves: the public listener, and a way to each service that it may call."""
     return Resources(
         node=EDGE,
-        admin=topology.edge.admin,
         listeners=(public_listener(topology, secrets),),
+        tables=(routes(topology.contracts, topology.edge.openapi),),
         clusters=(*_issuer(topology.edge.issuer), *_services(topology, secrets)),
-        secrets=secret_names(EDGE, PUBLIC),
-        overload=_overload(),
     )
 
 
 def public_listener(topology: Topology, secrets: Secrets) -> listener.Listener:
     """Return the HTTPS listener."""
     place = topology.edge
-    connection = connections_from_outside(topology, routes(topology.contracts, place.openapi))
+    connection = connections_from_outside(topology, ads.routes(EDGE))
     return listener.Listener(
         name=EDGE,
         address=tcp(place.address, place.port),
@@ -109,8 +107,8 @@ def connections_from_outside(
 
 
 def _services(topology: Topology, secrets: Secrets) -> list[Cluster]:
-    owners = sorted({CHECK.owner, *(method.owner for method in topology.contracts.public())})
-    return [clusters.sidecar(EDGE, owner, topology.places[owner], secrets) for owner in owners]
+    owners = sorted({method.owner for method in topology.contracts.callable_by(EDGE)})
+    return [clusters.sidecar(EDGE, owner, secrets) for owner in owners]
 
 
 def _issuer(issuer: Issuer) -> list[Cluster]:
@@ -122,7 +120,8 @@ def _issuer(issuer: Issuer) -> list[Cluster]:
     return [clusters.outside(ISSUER, host, url.port or (443 if secure else 80), secure=secure)]
 
 
-def _overload() -> overload.OverloadManager:
+def overloaded() -> overload.OverloadManager:
+    """Return what the edge does before it breaks; part of its bootstrap, as Envoy wants it."""
     heap = fixed_heap.FixedHeapConfig(max_heap_size_bytes=LARGEST_HEAP_BYTES)
     most = connections.DownstreamConnectionsConfig(max_active_downstream_connections=MOST_CONNECTIONS)
     return overload.OverloadManager(

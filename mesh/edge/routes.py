@@ -17,6 +17,8 @@ from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
+from mesh.edge.firewall import FIREWALL
+from mesh.edge.limits import descriptors
 from mesh.edge.transcoding import unwrapped
 from mesh.resources import routing
 from mesh.resources.typed import OVERWRITE, exact, header, milliseconds, packed
@@ -42,7 +44,7 @@ OFF: Final = packed(route.FilterConfig(disabled=True))
 OPEN: Final[dict[str, Any]] = {JWT_AUTHN: OFF, EXT_AUTHZ: OFF}
 """Asks nobody for a token."""
 
-ANSWERED: Final[dict[str, Any]] = OPEN | {TRANSCODER: OFF}
+ANSWERED: Final[dict[str, Any]] = OPEN | {FIREWALL: OFF, TRANSCODER: OFF}
 """Is answered by the edge itself."""
 
 SEGMENT: Final = re.compile(r"{[a-z0-9_.]+(?:=([^}]*))?}|([^{]+)")
@@ -119,9 +121,10 @@ def _rpc(form: Public) -> route.Route:
             timeout=longest,
             idle_timeout=longest,
             retry_policy=routing.retries(method),
+            rate_limits=descriptors(method),
         ),
         request_headers_to_add=[routing.deadline(method, OVERWRITE)],
-        typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(form)) | _shaped(form),
+        typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(form)) | _named(method) | _shaped(form),
     )
 
 
@@ -138,6 +141,12 @@ def _guarded(form: Public) -> dict[str, Any]:
         JWT_AUTHN: packed(jwt_authn.PerRouteConfig(requirement_name=REQUIREMENT)),
         EXT_AUTHZ: packed(ext_authz.ExtAuthzPerRoute(check_settings=settings)),
     }
+
+
+def _named(method: Method) -> dict[str, Any]:
+    """Tell the firewall which rpc it is: that is what it logs."""
+    settings = ext_authz.CheckSettings(context_extensions={RPC: method.name})
+    return {FIREWALL: packed(ext_authz.ExtAuthzPerRoute(check_settings=settings))}
 
 
 def _wrong_verbs(forms: list[Public]) -> Iterator[route.Route]:

@@ -60,6 +60,10 @@ class Pair:
         """Return the private key as PKCS#8 PEM, in the clear: the file's mode is what protects it."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
+    def issued_at(self) -> datetime:
+        """Return when it was issued."""
+        return self.certificate.not_valid_before_utc + SKEW
+
     def past_half_life(self, now: datetime) -> bool:
         """Return whether it is time to renew."""
         start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc

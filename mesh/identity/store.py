@@ -1,17 +1,21 @@
 """The folder in which the authorities and what they issued lie: keys are the user's alone (0600).
 
 ```
-<folder>/authority/{cert,key}.pem    signs the SVIDs
-<folder>/bundle.pem                  the authorities that the mesh trusts: this one, and the last while it is valid
-<folder>/<identity>/{cert,key}.pem   an SVID
-<folder>/public/{cert,key}.pem       the edge's public certificate
-<folder>/public-authority/...        signs it; its cert.pem is what a client of the public listener trusts
+<folder>/authority/{cert,key}.pem         signs the SVIDs
+<folder>/next-authority/{cert,key}.pem    will; trusted already, so that everybody knows it before it signs
+<folder>/bundle.pem                       the authorities that the mesh trusts: these, and the last while it is valid
+<folder>/<identity>/{cert,key}.pem        an SVID
+<folder>/public/{cert,key}.pem            the edge's public certificate
+<folder>/public-authority/...             signs it; its cert.pem is what a client of the public listener trusts
 ```
 """
 
+import fcntl
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,22 +32,62 @@ SVID_LIFETIME: Final = timedelta(hours=24)
 PUBLIC_LIFETIME: Final = timedelta(days=90)
 PUBLIC_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
+ANNOUNCED_FOR: Final = timedelta(minutes=10)
+"""How long a new authority is trusted before it signs: by then every proxy has heard of it."""
+
 Issue = Callable[[], Pair]
 
 
 def ensure(folder: Path, identities: Iterable[str], now: datetime) -> None:
     """Make the folder hold a certificate for every identity, renewing what is past half its life.
 
-    Each file is replaced by one rename, the key before its certificate; whoever watches the folder reads both anew.
+    Each file is replaced by one rename, the key before its certificate; whoever watches the folder reads both anew. Of
+    several processes that do this at once, one does it.
     """
-    year, day = Validity.lasting(AUTHORITY_LIFETIME, now), Validity.lasting(SVID_LIFETIME, now)
+    day = Validity.lasting(SVID_LIFETIME, now)
+    with locked(folder):
+        issuer, renewed = _issuer(folder, now)
+        _trust(folder, issuer, now)
+        for name in identities:
+            _issued(folder / name, partial(svid, issuer, spiffe_id(name), day), now, anew=renewed)
+        _ensure_public(folder, now)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Have the folder to oneself: no pair is half replaced meanwhile."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def held(folder: Path) -> Pair | None:
+    """Return the pair that lies in a folder; None where there is none."""
+    if not (folder / "cert.pem").exists():
+        return None
+    return Pair.from_pem((folder / "cert.pem").read_bytes(), (folder / "key.pem").read_bytes())
+
+
+def _issuer(folder: Path, now: datetime) -> tuple[Pair, bool]:
+    """Return the authority that signs, and whether it has just begun to.
+
+    A new one is announced when half the life of the old one is over, and signs when everybody trusts it.
+    """
     trust = [x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}")]
-    issuer, renewed = _kept(folder / "authority", partial(authority, "mesh authority", trust, year), now)
-    if renewed:
-        _trust(folder / "bundle.pem", issuer, now)
-    for name in identities:
-        _issued(folder / name, partial(svid, issuer, spiffe_id(name), day), now, anew=renewed)
-    _ensure_public(folder, now)
+    issue = partial(authority, "mesh authority", trust, Validity.lasting(AUTHORITY_LIFETIME, now))
+    current, coming = folder / "authority", folder / "next-authority"
+    signing = held(current)
+    if signing is None or signing.certificate.not_valid_after_utc <= now:
+        return _keep(current, issue()), True
+    if not signing.past_half_life(now):
+        return signing, False
+    following = held(coming) or _keep(coming, issue())
+    if now < following.issued_at() + ANNOUNCED_FOR:
+        return signing, False
+    _keep(current, following)
+    shutil.rmtree(coming)
+    return following, True
 
 
 def _ensure_public(folder: Path, now: datetime) -> None:
@@ -61,27 +105,31 @@ def _issued(folder: Path, issue: Issue, now: datetime, *, anew: bool) -> None:
 
 def _kept(folder: Path, issue: Issue, now: datetime) -> tuple[Pair, bool]:
     """Return what the folder holds and False, or what had to be issued and True."""
-    if (folder / "cert.pem").exists():
-        pair = Pair.from_pem((folder / "cert.pem").read_bytes(), (folder / "key.pem").read_bytes())
-        if not pair.past_half_life(now):
-            return pair, False
+    pair = held(folder)
+    if pair and not pair.past_half_life(now):
+        return pair, False
     return _keep(folder, issue()), True
 
 
 def _keep(folder: Path, pair: Pair) -> Pair:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(folder / "key.pem", pair.key_pem())
-    _write(folder / "cert.pem", pair.certificate_pem())
+    replace(folder / "key.pem", pair.key_pem())
+    replace(folder / "cert.pem", pair.certificate_pem())
     return pair
 
 
-def _trust(bundle: Path, issuer: Pair, now: datetime) -> None:
+def _trust(folder: Path, issuer: Pair, now: datetime) -> None:
+    bundle, coming = folder / "bundle.pem", held(folder / "next-authority")
     before = x509.load_pem_x509_certificates(bundle.read_bytes()) if bundle.exists() else []
-    valid = [certificate for certificate in before if certificate.not_valid_after_utc > now]
-    _write(bundle, b"".join(one.public_bytes(Encoding.PEM) for one in (issuer.certificate, *valid)))
+    valid = (certificate for certificate in before if certificate.not_valid_after_utc > now)
+    every = (issuer.certificate, *([coming.certificate] if coming else []), *valid)
+    content = b"".join(dict.fromkeys(one.public_bytes(Encoding.PEM) for one in every))
+    if not bundle.exists() or bundle.read_bytes() != content:
+        replace(bundle, content)
 
 
-def _write(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that only the user may read, so that a reader sees the old one or the new one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "wb") as file:
         file.write(content)

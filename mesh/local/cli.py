@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mesh.local import bench, downloads, pay, screen
+from mesh.local import bench, bench_xds, downloads, mesh_commands, pay, screen
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import REPOSITORY
 from mesh.topology import SERVICES
@@ -26,6 +26,8 @@ STATE = Path(os.environ.get("FLORIN_STATE", REPOSITORY / ".florin"))
 WATCH_S = 0.5
 app.add_typer(pay.pay, name="pay")
 app.add_typer(bench.bench, name="bench")
+app.add_typer(mesh_commands.mesh, name="mesh")
+bench.bench.command()(bench_xds.xds)
 app.command("trace")(pay.trace)
 app.command("access")(pay.access)
 

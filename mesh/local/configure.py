@@ -3,38 +3,28 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 
-from mesh.compile import resources
 from mesh.contracts import openapi
+from mesh.control_plane.inputs import Inputs
 from mesh.identity.store import ensure
 from mesh.local import places
 from mesh.local.state import REPOSITORY, State, write_private
-from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
-from mesh.resources.tls import PUBLIC, TRUST
-from mesh.topology import EDGE, IDENTITIES, OPERATOR, Contracts, EdgePlace, Issuer, Topology
+from mesh.topology import EDGE, IDENTITIES, OPERATOR, EdgePlace, Issuer
 
 GENERATED = REPOSITORY / "gen" / "florin"
 
 
 def configure(state: State, ports: Mapping[str, int]) -> None:
-    """Write every Envoy's bootstrap and everybody's certificates, before anybody starts who reads them."""
-    identities, sources = state.secrets / "mesh", state.conf / "envoy" / "secrets"
-    sources.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ensure(identities, IDENTITIES, datetime.now(UTC))
-    for name in (*IDENTITIES, TRUST, PUBLIC):
-        write_private(sources / f"{name}.json", secret_file(name, identities))
-    for one in resources(topology(state, ports), partial(watched_file, sources)):
-        path = places.bootstrap(state, one.node)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(path, bootstrap_file(one))
+    """Write what the control plane is told, and everybody's certificates, before anybody starts who reads them."""
+    ensure(places.identities(state), IDENTITIES, datetime.now(UTC))
+    write_private(places.control_plane_inputs(state), inputs(state, ports).model_dump_json(indent=1))
 
 
-def topology(state: State, ports: Mapping[str, int]) -> Topology:
+def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
     """Return the contracts at this run's addresses, with the issuer that provisioning made."""
     issuer = json.loads((state.conf / "issuer.json").read_text())
-    return Topology(
-        contracts=Contracts((GENERATED / "florin.binpb").read_bytes()),
+    return Inputs(
+        contracts=GENERATED / "florin.binpb",
         places=places.pods(state, ports),
         edge=EdgePlace(
             address=places.HOST,
@@ -45,4 +35,7 @@ def topology(state: State, ports: Mapping[str, int]) -> Topology:
         ),
         operator_mesh=places.mesh(state, OPERATOR),
         operator_admin=places.admin(state, OPERATOR),
+        identities=places.identities(state),
+        socket=places.control_plane(state),
+        bootstraps=state.conf / "envoy",
     )

@@ -1,12 +1,13 @@
-"""What is not in the virtual environment: jars by Maven and the AWS emulator's own environment, cached per version.
+"""What is not in the virtual environment: jars by Maven, the AWS emulator's own environment, the firewall's rules.
 
-Everything lands in `${XDG_CACHE_HOME:-~/.cache}/florin/<name>-<key>/`, where the key is a hash of the files that pin
-it, so a new version is a new folder and two checkouts share what they have in common. A folder appears by one rename,
-hence is whole or absent.
+Each lands in a folder of its version, `${XDG_CACHE_HOME:-~/.cache}/florin/<name>-<key>/`. The key is a hash of the
+files that pin it, so a new version is a new folder and two checkouts share what they have in common. A folder appears
+by one rename, hence is whole or absent.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -23,6 +25,11 @@ POM = HERE / "pom.xml"
 JARS = HERE / "jars.sha256"
 LOOPBACK_DYNAMODB = HERE / "java" / "LoopbackDynamoDb.java"
 MINISTACK_LOCK = HERE.parents[1] / "requirements" / "ministack.txt"
+GO_LOCK = HERE.parents[1] / "requirements" / "go.txt"
+CORERULESET = HERE / "coreruleset.sum"
+
+# The published rules have lost the empty line by which ModSecurity sees that a chained rule without actions ends.
+CHAIN_S_END = 'SecRule TX:EARLY_BLOCKING "@eq 1"\n'
 
 
 def cache() -> Path:
@@ -60,17 +67,25 @@ def protos() -> Path:
 
 def ministack() -> Path:
     """Return the interpreter of the AWS emulator's environment; it pins an older botocore than ours."""
-
-    def fetch(folder: Path) -> None:
-        uv = Path(sys.executable).with_name("uv")
-        python = folder / "bin" / "python"
-        _run(uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, folder)
-        _run(uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, "-r", MINISTACK_LOCK)
-
+    fetch = partial(_environment, MINISTACK_LOCK)
     return _once(f"ministack-py{sys.version_info.minor}", fetch, MINISTACK_LOCK) / "bin" / "python"
 
 
-DOWNLOADS: tuple[Callable[[], Path], ...] = (kafka, dynamodb, ministack, protos)
+def coreruleset() -> Path:
+    """Return the folder of the OWASP Core Rule Set, which is published as a Go module: `rules` and their `tests`."""
+
+    def fetch(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            module = _go_module(*CORERULESET.read_text().split(), scratch=Path(scratch))
+            shutil.copytree(module / "rules" / "@owasp_crs", folder / "rules")
+            shutil.copytree(module / "tests", folder / "tests")
+        for path in (folder / "rules").glob("*.conf"):
+            path.write_text(path.read_text().replace(CHAIN_S_END, CHAIN_S_END + "\n"))
+
+    return _once("coreruleset", fetch, CORERULESET)
+
+
+DOWNLOADS: tuple[Callable[[], Path], ...] = (kafka, dynamodb, ministack, protos, coreruleset)
 
 
 def _once(name: str, fetch: Callable[[Path], None], *pinned_by: Path) -> Path:
@@ -96,6 +111,31 @@ def _alone(lock: Path) -> Iterator[None]:
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _environment(lock: Path, folder: Path) -> None:
+    """Make a virtual environment that holds what `lock` pins."""
+    uv, python = Path(sys.executable).with_name("uv"), folder / "bin" / "python"
+    _run(uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, folder)
+    _run(uv, "pip", "install", "--quiet", "--require-hashes", "--python", python, "-r", lock)
+
+
+def _go_module(name: str, version: str, checksum: str, *, scratch: Path) -> Path:
+    """Let Go bring a module into `scratch`, and compare it with its checksum (`h1:...`, as in a go.sum file).
+
+    A machine without Go gets one there for the moment.
+    """
+    go = shutil.which("go")
+    if not go:
+        _environment(GO_LOCK, scratch / "go")
+        go = str(scratch / "go" / "bin" / "go")
+    surroundings = os.environ | {"GOMODCACHE": str(scratch / "modules"), "GOFLAGS": "-modcacherw"}
+    command = (go, "mod", "download", "-json", f"{name}@{version}")
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=surroundings, cwd=scratch)
+    module = json.loads(told.stdout)
+    if module["Sum"] != checksum:
+        raise ValueError(f"{name} {version} is not the module that is pinned")
+    return Path(module["Dir"])
 
 
 def _jars(profile: str, folder: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mesh.local import endpoints
+from mesh.local import downloads, endpoints
 from mesh.local.estate import ACQUIRER, CREDENTIALS, REGION
 from mesh.local.places import HOST, STANDS_ON, mesh, public_authority
 from mesh.local.state import State
@@ -19,6 +19,11 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     "payments": ("replay.key",),
     "risk": ("replay.key", "vpa.key"),
     "upi": ("replay.key", API_KEY, WEBHOOK_SECRET),
+}
+
+# What a service is told that is no part of a run.
+BESIDES: Mapping[str, Callable[[], dict[str, str]]] = {
+    "firewall": lambda: {"FLORIN_CORERULESET": str(downloads.coreruleset() / "rules")},
 }
 
 
@@ -37,7 +42,7 @@ def of_service(state: State, ports: Ports, service: str) -> dict[str, str]:
         state.secret(f"{service}/{name}")
     for part in sorted(STANDS_ON[service]):
         surroundings |= TELLS[part](state, ports, service)
-    return surroundings
+    return surroundings | BESIDES.get(service, dict)()
 
 
 def _database(state: State, ports: Ports, service: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ HOST = "127.0.0.1"
 REGION_NUMBER = 1
 REPLICA_NUMBER = 1
 
+CONTROL_PLANE = "control_plane"
+
 # Simulators of the world outside.
 SIMULATORS = ("acquirer", "upi_psp", "model")
 
@@ -24,6 +26,8 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "upi": frozenset({"kafka", "postgres", "upi_psp"}),
     "merchants": frozenset({"kafka", "dynamodb"}),
     "authorizer": frozenset({"redis", "dynamodb"}),
+    "limiter": frozenset({"redis"}),
+    "firewall": frozenset(),
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.
@@ -59,11 +63,26 @@ def admin(state: State, node: str) -> Path:
     return state.socket(f"{node}.admin")
 
 
+def control_plane(state: State) -> Path:
+    """Return the socket at which Envoys find the control plane."""
+    return state.socket(CONTROL_PLANE)
+
+
+def control_plane_inputs(state: State) -> Path:
+    """Return the file from which the control plane starts."""
+    return state.conf / "control_plane.json"
+
+
+def identities(state: State) -> Path:
+    """Return the folder of everybody's certificates."""
+    return state.secrets / "mesh"
+
+
 def public_authority(state: State) -> Path:
     """Return the certificate that a client of the edge trusts."""
-    return state.secrets / "mesh" / "public-authority" / "cert.pem"
+    return identities(state) / "public-authority" / "cert.pem"
 
 
 def bootstrap(state: State, node: str) -> Path:
-    """Return the file that an Envoy is configured by."""
+    """Return the file that an Envoy starts with; the control plane writes it."""
     return state.conf / "envoy" / node / "envoy.json"

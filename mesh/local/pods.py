@@ -20,9 +20,10 @@ def simulators(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
 
 
 def pods(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
-    """Return each service and its sidecar, the operator's sidecar, and the edge."""
+    """Return the control plane, each service and its sidecar, the operator's sidecar, and the edge."""
     where = places.pods(state, ports)
     return (
+        _control_plane(state),
         *(_service(name, place, environment.of_service(state, ports, name)) for name, place in where.items()),
         *(_envoy(state, name, places.sidecar(name), f"{place.address}:{place.port}") for name, place in where.items()),
         _operator(state),
@@ -37,6 +38,16 @@ def _simulator(state: State, ports: Mapping[str, int], name: str) -> Part:
         check=partial(health.tcp, places.HOST, ports[name]),
         address=f"{places.HOST}:{ports[name]}",
         environment=environment.of_simulator(state, ports, name),
+    )
+
+
+def _control_plane(state: State) -> Part:
+    socket = places.control_plane(state)
+    return Part(
+        name=places.CONTROL_PLANE,
+        command=(sys.executable, "-m", "mesh.control_plane", str(places.control_plane_inputs(state))),
+        check=partial(health.grpc_service, f"unix:{socket}"),
+        address=f"unix:{socket}",
     )
 
 
@@ -73,5 +84,5 @@ def _envoy(state: State, node: str, name: str, address: str, needs: frozenset[st
         command=(ENVOY, "-c", str(places.bootstrap(state, node)), *options),
         check=partial(health.envoy, places.admin(state, node)),
         address=address,
-        needs=needs,
+        needs=needs | {places.CONTROL_PLANE},
     )

@@ -84,8 +84,8 @@ class Runner(Run):
             raise
 
     def _configure(self, ports: Mapping[str, int]) -> None:
-        """Compile the mesh and issue its certificates. Only now is it known whose tokens the edge takes."""
-        from mesh.local.configure import configure  # noqa: PLC0415 - Envoy's types take most of a second to load
+        """Tell the control plane what the mesh is made from. Only now is it known whose tokens the edge takes."""
+        from mesh.local.configure import configure  # noqa: PLC0415 - takes a while to load, meanwhile parts start
 
         configure(self.state, ports)
 

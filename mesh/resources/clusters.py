@@ -1,6 +1,7 @@
 """Whom an Envoy sends to: the service beside it, another service's sidecar, a host outside."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from envoy_data_plane.envoy.config.cluster import v3 as cluster
@@ -9,6 +10,7 @@ from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream
 from envoy_data_plane.envoy.type import v3 as kind
 
+from mesh.resources.ads import ADS
 from mesh.resources.tls import Secrets, calling, internet
 from mesh.resources.typed import packed, pipe, tcp
 from mesh.topology import Place
@@ -47,30 +49,47 @@ OUTLIERS: Final = cluster.OutlierDetection(
 )
 
 
-def local(place: Place) -> cluster.Cluster:
-    """Return the service beside the sidecar, on its Unix socket."""
-    return cluster.Cluster(
-        name=LOCAL,
-        type=cluster.ClusterDiscoveryType.STATIC,
-        connect_timeout=CONNECT_TIMEOUT,
-        load_assignment=_assignment(LOCAL, pipe(place.service)),
-        circuit_breakers=BREAKERS,
-        typed_extension_protocol_options={PROTOCOL_OPTIONS: packed(_http2(core.Http2ProtocolOptions()))},
+def _http2(options: core.Http2ProtocolOptions) -> upstream.HttpProtocolOptions:
+    return upstream.HttpProtocolOptions(
+        explicit_http_config=upstream.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=options)
     )
 
 
-def sidecar(identity: str, callee: str, place: Place, secrets: Secrets) -> cluster.Cluster:
-    """Return another service, by its sidecar: mutual TLS as `identity`, and only the callee's own identity answers."""
+# Packed once: every cluster of the mesh has one of them.
+HTTP2: Final = packed(_http2(core.Http2ProtocolOptions()))
+HTTP2_KEPT_ALIVE: Final = packed(_http2(core.Http2ProtocolOptions(connection_keepalive=KEEPALIVE)))
+
+
+def local(place: Place) -> cluster.Cluster:
+    """Return the service beside the sidecar, on its Unix socket."""
+    return over_socket(LOCAL, place.service)
+
+
+def over_socket(name: str, socket: Path) -> cluster.Cluster:
+    """Return a gRPC server at a Unix socket."""
     return cluster.Cluster(
-        name=callee,
+        name=name,
         type=cluster.ClusterDiscoveryType.STATIC,
         connect_timeout=CONNECT_TIMEOUT,
-        load_assignment=_assignment(callee, tcp(place.address, place.port)),
+        load_assignment=assignment(name, pipe(socket)),
+        circuit_breakers=BREAKERS,
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: HTTP2},
+    )
+
+
+def sidecar(identity: str, callee: str, secrets: Secrets) -> cluster.Cluster:
+    """Return another service, by its sidecars: mutual TLS as `identity`, and only the callee's own identity answers.
+
+    Where the sidecars are is the assignment of the same name.
+    """
+    return cluster.Cluster(
+        name=callee,
+        type=cluster.ClusterDiscoveryType.EDS,
+        eds_cluster_config=cluster.ClusterEdsClusterConfig(eds_config=ADS),
+        connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=BREAKERS,
         outlier_detection=OUTLIERS,
-        typed_extension_protocol_options={
-            PROTOCOL_OPTIONS: packed(_http2(core.Http2ProtocolOptions(connection_keepalive=KEEPALIVE)))
-        },
+        typed_extension_protocol_options={PROTOCOL_OPTIONS: HTTP2_KEPT_ALIVE},
         transport_socket=calling(identity, callee, secrets),
     )
 
@@ -81,19 +100,14 @@ def outside(name: str, host: str, port: int, *, secure: bool) -> cluster.Cluster
         name=name,
         type=cluster.ClusterDiscoveryType.STRICT_DNS,
         connect_timeout=timedelta(seconds=3),
-        load_assignment=_assignment(name, tcp(host, port)),
+        load_assignment=assignment(name, tcp(host, port)),
         transport_socket=internet(host) if secure else None,
     )
 
 
-def _http2(options: core.Http2ProtocolOptions) -> upstream.HttpProtocolOptions:
-    return upstream.HttpProtocolOptions(
-        explicit_http_config=upstream.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=options)
-    )
-
-
-def _assignment(name: str, address: core.Address) -> endpoint.ClusterLoadAssignment:
-    there = endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address))
+def assignment(name: str, *addresses: core.Address) -> endpoint.ClusterLoadAssignment:
+    """Return where the endpoints of a cluster are."""
+    there = [endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address)) for address in addresses]
     return endpoint.ClusterLoadAssignment(
-        cluster_name=name, endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=[there])]
+        cluster_name=name, endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=there)]
     )

@@ -19,11 +19,14 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.xds.core import v3 as xds_core
 from envoy_data_plane.xds.type.matcher import v3 as xds_matcher
 
-from mesh.resources import http, routing
+from mesh.resources import ads, http, routing
 from mesh.resources.clusters import LOCAL
 from mesh.resources.tls import Secrets, taking
 from mesh.resources.typed import exact, extension, header, packed, tcp
 from mesh.topology import EDGE, OPERATOR, TRUST_DOMAIN, Contracts, Method, Topology, spiffe_id
+
+INBOUND: Final = "inbound"
+"""The name of the listener and of its route table."""
 
 CALLER: Final = "x-florin-caller"
 FROM_THE_EDGE: Final = ("x-florin-tenant", "x-florin-client", "x-florin-scopes")
@@ -34,9 +37,9 @@ def inbound(topology: Topology, name: str, secrets: Secrets) -> listener.Listene
     """Return the listener on which others reach a service: mutual TLS, and RBAC per rpc."""
     place = topology.places[name]
     filters = [authorization(topology.contracts, name), _forgeries_removed()]
-    connection = http.grpc_listener("inbound", routes(topology.contracts, name), filters)
+    connection = http.grpc_listener(INBOUND, ads.routes(INBOUND), filters)
     return listener.Listener(
-        name="inbound",
+        name=INBOUND,
         address=tcp(place.address, place.port),
         traffic_direction=core.TrafficDirection.INBOUND,
         filter_chains=[
@@ -50,7 +53,7 @@ def routes(contracts: Contracts, name: str) -> route.RouteConfiguration:
     known = [routing.arrival(method, LOCAL) for method in contracts.of(name)]
     tools = [routing.everything_under(prefix, LOCAL) for prefix in (routing.HEALTH, *routing.REFLECTION)]
     return route.RouteConfiguration(
-        name="inbound",
+        name=INBOUND,
         virtual_hosts=[
             route.VirtualHost(name=name, domains=["*"], routes=[*known, *tools, routing.refusal(404, "unknown")])
         ],

@@ -3,10 +3,9 @@
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 
 from mesh.resources import clusters
-from mesh.resources.bootstrap import Resources, secret_names
+from mesh.resources.bootstrap import Resources
 from mesh.resources.tls import Secrets
-from mesh.sidecar.inbound import inbound
-from mesh.sidecar.outbound import callees, outbound
+from mesh.sidecar import inbound, outbound
 from mesh.topology import OPERATOR, Topology
 
 
@@ -15,10 +14,9 @@ def sidecar(topology: Topology, name: str, secrets: Secrets) -> Resources:
     place = topology.places[name]
     return Resources(
         node=name,
-        admin=place.admin,
-        listeners=(inbound(topology, name, secrets), outbound(topology, name)),
+        listeners=(inbound.inbound(topology, name, secrets), outbound.outbound(topology, name)),
+        tables=(inbound.routes(topology.contracts, name), outbound.routes(topology.contracts, name)),
         clusters=(clusters.local(place), *_called(topology, name, secrets)),
-        secrets=secret_names(name),
     )
 
 
@@ -26,14 +24,11 @@ def operator(topology: Topology, secrets: Secrets) -> Resources:
     """Return what the operator's sidecar serves: an outbound side alone, for a person's tools."""
     return Resources(
         node=OPERATOR,
-        admin=topology.operator_admin,
-        listeners=(outbound(topology, OPERATOR),),
+        listeners=(outbound.outbound(topology, OPERATOR),),
+        tables=(outbound.routes(topology.contracts, OPERATOR),),
         clusters=tuple(_called(topology, OPERATOR, secrets)),
-        secrets=secret_names(OPERATOR),
     )
 
 
 def _called(topology: Topology, name: str, secrets: Secrets) -> list[Cluster]:
-    return [
-        clusters.sidecar(name, callee, topology.places[callee], secrets) for callee in callees(topology.contracts, name)
-    ]
+    return [clusters.sidecar(name, callee, secrets) for callee in outbound.callees(topology.contracts, name)]

@@ -26,7 +26,7 @@ from tests.mesh.world import World, running, world
 pytestmark = pytest.mark.real
 
 STARTED_S = 15.0
-NODES = ("edge", "authorizer", "merchants", "payments")
+NODES = ("edge", "authorizer", "firewall", "merchants", "payments")
 GET_API_CLIENT = "/florin.merchants.v1.MerchantService/GetApiClient"
 BODY = {"amount": {"amount_minor": 100, "currency": "INR"}, "upi": {"flow": "UPI_FLOW_QR"}}
 
@@ -100,11 +100,12 @@ def authorizer(made: World) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Gate]:
-    with world(issuer(), NODES) as made, ExitStack() as stack:
+    with world(issuer()) as made, ExitStack() as stack:
         stack.enter_context(running(made, NODES))
         gate = Gate(made, Merchants(), Backend(), stack.enter_context(reaching(made, http2=True)))
         stack.enter_context(served(gate.merchants, made.topology.places["merchants"].service))
         stack.enter_context(served(gate.payments, made.topology.places["payments"].service))
+        stack.enter_context(served(Backend(), made.topology.places["firewall"].service))
         with redis_server(made):
             stack.enter_context(authorizer(made))
             yield gate
@@ -171,11 +172,11 @@ def test_while_the_merchants_cannot_be_asked_nobody_new_gets_in(gate: Gate) -> N
 
 
 def test_without_redis_it_asks_more_often_and_goes_on() -> None:
-    nodes = ("edge", "authorizer", "merchants", "payments")
-    with world(issuer(), nodes) as made, running(made, nodes), ExitStack() as stack:
+    with world(issuer()) as made, running(made, NODES), ExitStack() as stack:
         gate = Gate(made, Merchants(), Backend(), stack.enter_context(reaching(made, http2=True)))
         stack.enter_context(served(gate.merchants, made.topology.places["merchants"].service))
         stack.enter_context(served(gate.payments, made.topology.places["payments"].service))
+        stack.enter_context(served(Backend(), made.topology.places["firewall"].service))
         stack.enter_context(authorizer(made))
         gate.merchants.know(g=shop("g"))
         assert gate.ask("g").status_code == 200

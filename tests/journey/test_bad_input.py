@@ -45,8 +45,6 @@ BAD_BODIES: dict[str, tuple[Any, str]] = {
     "collect without a VPA": (upi_body(upi={"flow": "UPI_FLOW_COLLECT"}), "upi"),
     "UPI in dollars": (upi_body(amount={"amount_minor": 100, "currency": "USD"}), "amount.currency"),
     "bad country": (card_body(customer_country="India"), "customer_country"),
-    "a NUL": (card_body(description="a\0b"), "description"),
-    "a NUL in the key": (card_body(request_id="a\0b"), "request_id"),
     "a card number in words": (card_body(description=f"card {PAN}"), "description"),
     "a card number as reference": (card_body(reference=PAN), "reference"),
     "long description": (card_body(description="x" * 81), "description"),
@@ -153,6 +151,14 @@ def test_paths_methods_and_queries(shop: Merchant, method: str, path: str, code:
 
     assert refused.status_code == code, refused.text
     reason(refused)
+    nothing_leaks(refused)
+
+
+@pytest.mark.parametrize("field", ["description", "request_id"])
+def test_a_nul_is_taken_for_an_attack(shop: Merchant, field: str) -> None:
+    refused = create(shop, card_body(**{field: "a\0b"}))
+
+    assert (refused.status_code, reason(refused)) == (403, "REQUEST_BLOCKED")
     nothing_leaks(refused)
 
 

@@ -14,7 +14,7 @@ from tests.mesh.world import World, running, world
 
 @pytest.fixture(scope="package")
 def mesh() -> Iterator[World]:
-    with world(issuer("florin"), NODES) as made, running(made, NODES):
+    with world(issuer("florin")) as made, running(made, NODES):
         yield made
 
 

@@ -18,7 +18,7 @@ UPI = "/florin.upi.v1.UpiService"
 CHECK = "/envoy.service.auth.v3.Authorization/Check"
 PAYMENT_ID = "pay_01JDZ3K8Q0W9V7X5T3R1P9N7M5"
 PAN = "4111111111111111"
-BACKENDS = ("payments", "upi", "authorizer")
+BACKENDS = ("payments", "upi", "authorizer", "firewall")
 NODES = ("edge", *BACKENDS)
 
 

@@ -97,16 +97,20 @@ def test_what_the_codec_refuses_has_it_too_in_http_1(
 def test_without_the_issuer_s_keys_a_token_is_not_wrong_but_unchecked() -> None:
     (nobody,) = free_ports(1)
     silent = Issuer(ISSUER, f"http://{HOST}:{nobody}/jwks.json")
-    with world(silent, ["edge"]) as made, running(made, ["edge"]), reaching(made, http2=True) as client:
+    with world(silent) as made, running(made, ["edge"]), reaching(made, http2=True) as client:
         assert in_the_one_shape(client.get("/v1/payments", headers=good())) == (503, 14, "ISSUER_UNAVAILABLE")
 
 
-@pytest.mark.parametrize("nodes", [("edge", "authorizer"), ("edge", "authorizer", "payments")])
+@pytest.mark.parametrize("nodes", [("edge", "authorizer", "firewall"), ("edge", "authorizer", "firewall", "payments")])
 def test_a_service_that_is_down_is_told_in_the_one_shape(nodes: tuple[str, ...]) -> None:
     authorizer = Backend({CHECK: lambda _body, _context: allowed()})
-    with world(issuer("florin"), nodes) as made, running(made, nodes):
-        place = made.topology.places["authorizer"]
-        with served(authorizer, place.service), reaching(made, http2=True) as client:
+    with world(issuer("florin")) as made, running(made, nodes):
+        places = made.topology.places
+        with (
+            served(authorizer, places["authorizer"].service),
+            served(Backend(), places["firewall"].service),
+            reaching(made, http2=True) as client,
+        ):
             answer = client.get("/v1/payments", headers=good())
     assert in_the_one_shape(answer) == (503, 14, "SERVICE_UNAVAILABLE")
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from mesh.identity.store import AUTHORITY_LIFETIME, SVID_LIFETIME, ensure
+from mesh.identity.store import ANNOUNCED_FOR, AUTHORITY_LIFETIME, SVID_LIFETIME, ensure
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -64,7 +64,8 @@ def test_nobody_else_can_read_a_key(tmp_path: Path) -> None:
         (SVID_LIFETIME / 2 - timedelta(minutes=2), set()),
         (SVID_LIFETIME / 2, {"payments"}),
         (timedelta(days=50), {"payments", "public"}),
-        (AUTHORITY_LIFETIME / 2, {"payments", "public", "authority", "public-authority"}),
+        (AUTHORITY_LIFETIME / 2, {"payments", "public", "public-authority"}),
+        (AUTHORITY_LIFETIME, {"payments", "public", "authority", "public-authority"}),
     ],
 )
 def test_what_is_past_half_its_life_is_renewed_and_nothing_else(
@@ -78,13 +79,33 @@ def test_what_is_past_half_its_life_is_renewed_and_nothing_else(
     assert trusted(tmp_path, "payments", NOW + after)
 
 
-def test_while_authorities_change_both_are_trusted(tmp_path: Path) -> None:
+def bundle(folder: Path) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates((folder / "bundle.pem").read_bytes())
+
+
+def test_a_new_authority_is_trusted_before_it_signs_and_the_old_one_after_it_signed(tmp_path: Path) -> None:
     ensure(tmp_path, ["payments", "risk"], NOW)
-    old = (tmp_path / "risk" / "cert.pem").read_bytes()
-    later = NOW + AUTHORITY_LIFETIME / 2
-    ensure(tmp_path, ["payments"], later)
-    bundle = x509.load_pem_x509_certificates((tmp_path / "bundle.pem").read_bytes())
-    assert len(bundle) == 2
-    assert (tmp_path / "risk" / "cert.pem").read_bytes() == old
+    (old,) = bundle(tmp_path)
+    announced = NOW + AUTHORITY_LIFETIME / 2
+    ensure(tmp_path, ["payments"], announced)
+    first, second = bundle(tmp_path)
+    assert first == old == certificate(tmp_path, "authority")
+
+    ensure(tmp_path, ["payments"], announced + ANNOUNCED_FOR - timedelta(seconds=1))
+    assert bundle(tmp_path) == [old, second]
+    ensure(tmp_path, ["payments"], signed := announced + ANNOUNCED_FOR)
+    assert bundle(tmp_path) == [second, old]
+    assert certificate(tmp_path, "authority") == second
+    certificate(tmp_path, "payments").verify_directly_issued_by(second)
+    assert trusted(tmp_path, "payments", signed)
+
     ensure(tmp_path, ["payments"], NOW + AUTHORITY_LIFETIME + timedelta(days=1))
-    assert bundle[1] not in x509.load_pem_x509_certificates((tmp_path / "bundle.pem").read_bytes())
+    assert bundle(tmp_path)[0] == second
+    assert old not in bundle(tmp_path)
+
+
+def test_the_bundle_is_written_when_it_changed_and_only_then(tmp_path: Path) -> None:
+    ensure(tmp_path, ["payments"], NOW)
+    written = (tmp_path / "bundle.pem").stat().st_ino
+    ensure(tmp_path, ["payments"], NOW + SVID_LIFETIME)
+    assert (tmp_path / "bundle.pem").stat().st_ino == written

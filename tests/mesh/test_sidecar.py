@@ -31,7 +31,7 @@ NODES = ("payments", "card_router", "tokenization", "operator")
 
 @pytest.fixture(scope="module")
 def mesh() -> Iterator[World]:
-    with world(issuer(), NODES) as made, running(made, NODES):
+    with world(issuer()) as made, running(made, NODES):
         yield made
 
 

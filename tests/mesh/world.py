@@ -1,4 +1,4 @@
-"""A small mesh on this machine: compiled files, certificates, and Envoys that run while a test needs them."""
+"""A small mesh on this machine: certificates, a control plane, and Envoys that run while a test needs them."""
 
 import json
 import shutil
@@ -10,20 +10,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 
-from mesh.compile import resources_of
+from mesh.compile import admin, bootstrap_of
 from mesh.identity.store import ensure
 from mesh.local import health
-from mesh.resources.bootstrap import bootstrap_file, secret_file, watched_file
-from mesh.resources.tls import PUBLIC, TRUST
-from mesh.topology import EDGE, IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
+from mesh.topology import IDENTITIES, SERVICES, Contracts, EdgePlace, Issuer, Place, Topology
 from tests.kit.wait import eventually, eventually_passes
+from tests.mesh.plane import ControlPlane
 
 GENERATED = Path(__file__).parents[2] / "gen" / "florin"
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -45,9 +43,6 @@ class World:
     @property
     def edge_url(self) -> str:
         return f"https://{HOST}:{self.topology.edge.port}"
-
-    def bootstrap(self, node: str) -> Path:
-        return self.root / "conf" / f"{node}.json"
 
     def log(self, node: str) -> str:
         return (self.root / f"{node}.log").read_text()
@@ -87,44 +82,35 @@ def topology(root: Path, issuer: Issuer) -> Topology:
 
 
 @contextmanager
-def world(issuer: Issuer, nodes: Iterable[str]) -> Iterator[World]:
-    """The files of these Envoys, nothing started. The folder is short enough for Unix sockets."""
+def world(issuer: Issuer) -> Iterator[World]:
+    """Places and certificates, nothing started. The folder is short enough for Unix sockets."""
     root = Path(tempfile.mkdtemp(prefix="mesh-"))
     try:
         made = World(topology(root, issuer), root)
         ensure(made.identities, IDENTITIES, datetime.now(UTC))
-        write(made, nodes)
         yield made
     finally:
         shutil.rmtree(root)
 
 
-def write(made: World, nodes: Iterable[str]) -> None:
-    secrets = made.root / "secrets"
-    secrets.mkdir()
-    (made.root / "conf").mkdir()
-    for name in (*IDENTITIES, TRUST, PUBLIC):
-        (secrets / f"{name}.json").write_text(secret_file(name, made.identities))
-    for node in nodes:
-        resources = resources_of(made.topology, node, partial(watched_file, secrets))
-        made.bootstrap(node).write_text(bootstrap_file(resources))
-
-
 @contextmanager
-def running(made: World, nodes: Iterable[str]) -> Iterator[None]:
-    """Run these Envoys. Each is started from this, the main thread: an Envoy ends with the thread that started it."""
+def running(made: World, nodes: Iterable[str]) -> Iterator[ControlPlane]:
+    """Run a control plane and these Envoys. Each is started from this, the main thread: it ends with its starter's."""
     with ExitStack() as stack:
-        processes = {node: stack.enter_context(_process(made, node)) for node in nodes}
+        plane = stack.enter_context(ControlPlane(made.topology, made.identities, made.root / "x.s").running())
+        processes = {node: stack.enter_context(_process(made, node, plane)) for node in nodes}
         for node, process in processes.items():
             _await_ready(made, node, process)
-        yield
+        yield plane
 
 
 @contextmanager
-def _process(made: World, node: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process(made: World, node: str, plane: ControlPlane) -> Iterator[subprocess.Popen[bytes]]:
     shared = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]
     options = [*shared, "--file-flush-interval-msec", "100"]
-    command = [ENVOY, "-c", made.bootstrap(node), *options]
+    bootstrap = made.root / f"{node}.json"
+    bootstrap.write_text(bootstrap_of(made.topology, node, plane.socket))
+    command = [str(ENVOY), "-c", str(bootstrap), *options]
     with (made.root / f"{node}.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
             yield process
@@ -133,8 +119,7 @@ def _process(made: World, node: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def admin_socket(made: World, node: str) -> Path:
-    place = made.topology.places.get(node)
-    return place.admin if place else {EDGE: made.topology.edge.admin}.get(node, made.topology.operator_admin)
+    return admin(made.topology, node)
 
 
 def _await_ready(made: World, node: str, process: subprocess.Popen[bytes]) -> None:

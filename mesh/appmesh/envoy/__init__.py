@@ -1,0 +1,1 @@
+"""Envoy's resources under the names App Mesh gave them, built from admitted resources by pure functions."""
