@@ -28,7 +28,7 @@ from florin.common.v1 import money_pb2 as florin_dot_common_dot_v1_dot_money__pb
 from florin.options.v1 import options_pb2 as florin_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.florin/card_router/v1/card_router_events.proto\x12\x15\x66lorin.card_router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x66lorin/common/v1/decline.proto\x1a\x1c\x66lorin/common/v1/money.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\xc6\x01\n\x18\x41\x63quirerCaptureRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x37\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x17.florin.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06\x61mount:I\xaa\xbb\x18\x45\n\x1a\x61\x63quirer.capture.requested\x12\rcard.requests\x1a\npayment_id\"\x0corchestrator\"\xed\x03\n\x11\x41\x63quirerResponded\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12R\n\toperation\x18\x02 \x01(\x0e\x32(.florin.card_router.v1.AcquirerOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\toperation\x12L\n\x07outcome\x18\x03 \x01(\x0e\x32&.florin.card_router.v1.AcquirerOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x07outcome\x12\x1a\n\x08\x61\x63quirer\x18\x04 \x01(\tR\x08\x61\x63quirer\x12\x10\n\x03rrn\x18\x05 \x01(\tR\x03rrn\x12\x12\n\x04stan\x18\x06 \x01(\tR\x04stan\x12#\n\rapproval_code\x18\x07 \x01(\tR\x0c\x61pprovalCode\x12/\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x17.florin.common.v1.MoneyR\x06\x61mount\x12\x33\n\x07\x64\x65\x63line\x18\t \x01(\x0b\x32\x19.florin.common.v1.DeclineR\x07\x64\x65\x63line:A\xaa\xbb\x18=\n\x12\x61\x63quirer.responded\x12\x0e\x63\x61rd.responses\x1a\npayment_id\"\x0b\x63\x61rd_router*\x9e\x01\n\x11\x41\x63quirerOperation\x12\"\n\x1e\x41\x43QUIRER_OPERATION_UNSPECIFIED\x10\x00\x12$\n ACQUIRER_OPERATION_AUTHORIZATION\x10\x01\x12\x1f\n\x1b\x41\x43QUIRER_OPERATION_PURCHASE\x10\x02\x12\x1e\n\x1a\x41\x43QUIRER_OPERATION_CAPTURE\x10\x03*\xaf\x01\n\x0f\x41\x63quirerOutcome\x12 \n\x1c\x41\x43QUIRER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_APPROVED\x10\x01\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_DECLINED\x10\x02\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_NOT_SENT\x10\x03\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_REVERSED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.florin/card_router/v1/card_router_events.proto\x12\x15\x66lorin.card_router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x66lorin/common/v1/decline.proto\x1a\x1c\x66lorin/common/v1/money.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\xf2\x01\n\x18\x41\x63quirerCaptureRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x37\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x17.florin.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06\x61mount\x12*\n\x0coperation_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x0boperationId:I\xaa\xbb\x18\x45\n\x1a\x61\x63quirer.capture.requested\x12\rcard.requests\x1a\npayment_id\"\x0corchestrator\"\xec\x01\n\x15\x41\x63quirerVoidRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x37\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x17.florin.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06\x61mount\x12*\n\x0coperation_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x0boperationId:F\xaa\xbb\x18\x42\n\x17\x61\x63quirer.void.requested\x12\rcard.requests\x1a\npayment_id\"\x0corchestrator\"\xf0\x01\n\x17\x41\x63quirerRefundRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x37\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x17.florin.common.v1.MoneyB\x06\xbaH\x03\xc8\x01\x01R\x06\x61mount\x12*\n\x0coperation_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x0boperationId:H\xaa\xbb\x18\x44\n\x19\x61\x63quirer.refund.requested\x12\rcard.requests\x1a\npayment_id\"\x0corchestrator\"\x90\x04\n\x11\x41\x63quirerResponded\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12R\n\toperation\x18\x02 \x01(\x0e\x32(.florin.card_router.v1.AcquirerOperationB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\toperation\x12L\n\x07outcome\x18\x03 \x01(\x0e\x32&.florin.card_router.v1.AcquirerOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x07outcome\x12\x1a\n\x08\x61\x63quirer\x18\x04 \x01(\tR\x08\x61\x63quirer\x12\x10\n\x03rrn\x18\x05 \x01(\tR\x03rrn\x12\x12\n\x04stan\x18\x06 \x01(\tR\x04stan\x12#\n\rapproval_code\x18\x07 \x01(\tR\x0c\x61pprovalCode\x12/\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x17.florin.common.v1.MoneyR\x06\x61mount\x12\x33\n\x07\x64\x65\x63line\x18\t \x01(\x0b\x32\x19.florin.common.v1.DeclineR\x07\x64\x65\x63line\x12!\n\x0coperation_id\x18\n \x01(\tR\x0boperationId:A\xaa\xbb\x18=\n\x12\x61\x63quirer.responded\x12\x0e\x63\x61rd.responses\x1a\npayment_id\"\x0b\x63\x61rd_router*\xda\x01\n\x11\x41\x63quirerOperation\x12\"\n\x1e\x41\x43QUIRER_OPERATION_UNSPECIFIED\x10\x00\x12$\n ACQUIRER_OPERATION_AUTHORIZATION\x10\x01\x12\x1f\n\x1b\x41\x43QUIRER_OPERATION_PURCHASE\x10\x02\x12\x1e\n\x1a\x41\x43QUIRER_OPERATION_CAPTURE\x10\x03\x12\x1b\n\x17\x41\x43QUIRER_OPERATION_VOID\x10\x04\x12\x1d\n\x19\x41\x43QUIRER_OPERATION_REFUND\x10\x05*\xaf\x01\n\x0f\x41\x63quirerOutcome\x12 \n\x1c\x41\x43QUIRER_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_APPROVED\x10\x01\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_DECLINED\x10\x02\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_NOT_SENT\x10\x03\x12\x1d\n\x19\x41\x43QUIRER_OUTCOME_REVERSED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,8 +39,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACQUIRERCAPTUREREQUESTED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_ACQUIRERCAPTUREREQUESTED'].fields_by_name['amount']._loaded_options = None
   _globals['_ACQUIRERCAPTUREREQUESTED'].fields_by_name['amount']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACQUIRERCAPTUREREQUESTED'].fields_by_name['operation_id']._loaded_options = None
+  _globals['_ACQUIRERCAPTUREREQUESTED'].fields_by_name['operation_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_ACQUIRERCAPTUREREQUESTED']._loaded_options = None
   _globals['_ACQUIRERCAPTUREREQUESTED']._serialized_options = b'\252\273\030E\n\032acquirer.capture.requested\022\rcard.requests\032\npayment_id\"\014orchestrator'
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['amount']._loaded_options = None
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['amount']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['operation_id']._loaded_options = None
+  _globals['_ACQUIRERVOIDREQUESTED'].fields_by_name['operation_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_ACQUIRERVOIDREQUESTED']._loaded_options = None
+  _globals['_ACQUIRERVOIDREQUESTED']._serialized_options = b'\252\273\030B\n\027acquirer.void.requested\022\rcard.requests\032\npayment_id\"\014orchestrator'
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['amount']._loaded_options = None
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['amount']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['operation_id']._loaded_options = None
+  _globals['_ACQUIRERREFUNDREQUESTED'].fields_by_name['operation_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_ACQUIRERREFUNDREQUESTED']._loaded_options = None
+  _globals['_ACQUIRERREFUNDREQUESTED']._serialized_options = b'\252\273\030D\n\031acquirer.refund.requested\022\rcard.requests\032\npayment_id\"\014orchestrator'
   _globals['_ACQUIRERRESPONDED'].fields_by_name['payment_id']._loaded_options = None
   _globals['_ACQUIRERRESPONDED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_ACQUIRERRESPONDED'].fields_by_name['operation']._loaded_options = None
@@ -49,12 +67,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACQUIRERRESPONDED'].fields_by_name['outcome']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_ACQUIRERRESPONDED']._loaded_options = None
   _globals['_ACQUIRERRESPONDED']._serialized_options = b'\252\273\030=\n\022acquirer.responded\022\016card.responses\032\npayment_id\"\013card_router'
-  _globals['_ACQUIREROPERATION']._serialized_start=895
-  _globals['_ACQUIREROPERATION']._serialized_end=1053
-  _globals['_ACQUIREROUTCOME']._serialized_start=1056
-  _globals['_ACQUIREROUTCOME']._serialized_end=1231
+  _globals['_ACQUIREROPERATION']._serialized_start=1456
+  _globals['_ACQUIREROPERATION']._serialized_end=1674
+  _globals['_ACQUIREROUTCOME']._serialized_start=1677
+  _globals['_ACQUIREROUTCOME']._serialized_end=1852
   _globals['_ACQUIRERCAPTUREREQUESTED']._serialized_start=198
-  _globals['_ACQUIRERCAPTUREREQUESTED']._serialized_end=396
-  _globals['_ACQUIRERRESPONDED']._serialized_start=399
-  _globals['_ACQUIRERRESPONDED']._serialized_end=892
+  _globals['_ACQUIRERCAPTUREREQUESTED']._serialized_end=440
+  _globals['_ACQUIRERVOIDREQUESTED']._serialized_start=443
+  _globals['_ACQUIRERVOIDREQUESTED']._serialized_end=679
+  _globals['_ACQUIRERREFUNDREQUESTED']._serialized_start=682
+  _globals['_ACQUIRERREFUNDREQUESTED']._serialized_end=922
+  _globals['_ACQUIRERRESPONDED']._serialized_start=925
+  _globals['_ACQUIRERRESPONDED']._serialized_end=1453
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,10 @@ class _AcquirerOperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acq
     """Hold and take it (0200)."""
     ACQUIRER_OPERATION_CAPTURE: _AcquirerOperation.ValueType  # 3
     """Take what is held (0220)."""
+    ACQUIRER_OPERATION_VOID: _AcquirerOperation.ValueType  # 4
+    """Give back what is held (0420)."""
+    ACQUIRER_OPERATION_REFUND: _AcquirerOperation.ValueType  # 5
+    """Give back what was taken (0200 with DE3 20)."""
 
 class AcquirerOperation(_AcquirerOperation, metaclass=_AcquirerOperationEnumTypeWrapper):
     """What an acquirer is asked for."""
@@ -45,6 +49,10 @@ ACQUIRER_OPERATION_PURCHASE: AcquirerOperation.ValueType  # 2
 """Hold and take it (0200)."""
 ACQUIRER_OPERATION_CAPTURE: AcquirerOperation.ValueType  # 3
 """Take what is held (0220)."""
+ACQUIRER_OPERATION_VOID: AcquirerOperation.ValueType  # 4
+"""Give back what is held (0420)."""
+ACQUIRER_OPERATION_REFUND: AcquirerOperation.ValueType  # 5
+"""Give back what was taken (0200 with DE3 20)."""
 Global___AcquirerOperation: _TypeAlias = AcquirerOperation  # noqa: Y015
 
 class _AcquirerOutcome:
@@ -87,8 +95,11 @@ class AcquirerCaptureRequested(_message.Message):
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
+    operation_id: _builtins.str
+    """The capture."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What to capture."""
@@ -98,14 +109,79 @@ class AcquirerCaptureRequested(_message.Message):
         *,
         payment_id: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcquirerCaptureRequested: _TypeAlias = AcquirerCaptureRequested  # noqa: Y015
+
+@_typing.final
+class AcquirerVoidRequested(_message.Message):
+    """What is held is to be given back at the acquirer that holds it (ISO 8583 0420)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The void."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is to be released: all that is held and not captured."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerVoidRequested: _TypeAlias = AcquirerVoidRequested  # noqa: Y015
+
+@_typing.final
+class AcquirerRefundRequested(_message.Message):
+    """Captured money is to be given back by the acquirer that took it (ISO 8583 0200, DE3 20)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The refund."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What to give back."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerRefundRequested: _TypeAlias = AcquirerRefundRequested  # noqa: Y015
 
 @_typing.final
 class AcquirerResponded(_message.Message):
@@ -122,6 +198,7 @@ class AcquirerResponded(_message.Message):
     APPROVAL_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     DECLINE_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     operation: Global___AcquirerOperation.ValueType
@@ -136,6 +213,8 @@ class AcquirerResponded(_message.Message):
     """The systems trace audit number (DE11)."""
     approval_code: _builtins.str
     """The issuer's approval code (DE38)."""
+    operation_id: _builtins.str
+    """The capture, void or refund that was asked for; empty for an authorization or a purchase."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was approved."""
@@ -156,10 +235,11 @@ class AcquirerResponded(_message.Message):
         approval_code: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         decline: _decline_pb2.Decline | None = ...,
+        operation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "decline", b"decline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "amount", b"amount", "approval_code", b"approval_code", "decline", b"decline", "operation", b"operation", "outcome", b"outcome", "payment_id", b"payment_id", "rrn", b"rrn", "stan", b"stan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "amount", b"amount", "approval_code", b"approval_code", "decline", b"decline", "operation", b"operation", "operation_id", b"operation_id", "outcome", b"outcome", "payment_id", b"payment_id", "rrn", b"rrn", "stan", b"stan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

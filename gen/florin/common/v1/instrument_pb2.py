@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from florin.options.v1 import options_pb2 as florin_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!florin/common/v1/instrument.proto\x12\x10\x66lorin.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\\\n\nSealedCard\x12\x1e\n\x06key_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x05keyId\x12.\n\nciphertext\x18\x02 \x01(\x0c\x42\x0e\xbaH\x07z\x05\x10\x01\x18\x80\x10\xc0\xbb\x18\x06R\nciphertext\"\xaa\x02\n\rCardReference\x12/\n\x05token\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^tok_[0-9A-Z]{26}$R\x05token\x12 \n\x0b\x66ingerprint\x18\x02 \x01(\tR\x0b\x66ingerprint\x12#\n\x03\x62in\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03\x62in\x12\'\n\x05last4\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{4}$R\x05last4\x12\x34\n\x06scheme\x18\x05 \x01(\x0e\x32\x1c.florin.common.v1.CardSchemeR\x06scheme\x12!\n\x0c\x65xpiry_month\x18\x06 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x07 \x01(\rR\nexpiryYear\"\xba\x02\n\rUpiInstrument\x12\x39\n\x04\x66low\x18\x01 \x01(\x0e\x32\x19.florin.common.v1.UpiFlowB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04\x66low\x12\\\n\tpayer_vpa\x18\x02 \x01(\tB?\xbaH8r321^[A-Za-z0-9._-]{2,256}@[A-Za-z][A-Za-z0-9]{1,63}$\xd8\x01\x01\xc0\xbb\x18\x05R\x08payerVpa:\x8f\x01\xbaH\x8b\x01\x1a\x88\x01\n\rupi.payer_vpa\x12Kpayer_vpa is required for UPI_FLOW_COLLECT and not accepted for other flows\x1a*(this.flow == 3) == (this.payer_vpa != \'\')*\xb7\x01\n\nCardScheme\x12\x1b\n\x17\x43\x41RD_SCHEME_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41RD_SCHEME_VISA\x10\x01\x12\x1a\n\x16\x43\x41RD_SCHEME_MASTERCARD\x10\x02\x12\x15\n\x11\x43\x41RD_SCHEME_RUPAY\x10\x03\x12\x14\n\x10\x43\x41RD_SCHEME_AMEX\x10\x04\x12\x18\n\x14\x43\x41RD_SCHEME_DISCOVER\x10\x05\x12\x13\n\x0f\x43\x41RD_SCHEME_JCB\x10\x06*_\n\x07UpiFlow\x12\x18\n\x14UPI_FLOW_UNSPECIFIED\x10\x00\x12\x13\n\x0fUPI_FLOW_INTENT\x10\x01\x12\x0f\n\x0bUPI_FLOW_QR\x10\x02\x12\x14\n\x10UPI_FLOW_COLLECT\x10\x03*h\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41PTURE_METHOD_AUTOMATIC\x10\x01\x12\x19\n\x15\x43\x41PTURE_METHOD_MANUAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!florin/common/v1/instrument.proto\x12\x10\x66lorin.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\x81\x01\n\nSealedCard\x12\x1e\n\x06key_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x05keyId\x12.\n\nciphertext\x18\x02 \x01(\x0c\x42\x0e\xbaH\x07z\x05\x10\x01\x18\x80\x10\xc0\xbb\x18\x06R\nciphertext\x12#\n\x08\x62ound_to\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x07\x62oundTo\"\xf6\x01\n\x0b\x43\x61rdPresent\x12J\n\nentry_mode\x18\x01 \x01(\x0e\x32\x1f.florin.common.v1.CardEntryModeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\tentryMode\x12#\n\x08\x65mv_data\x18\x02 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\xff\x01R\x07\x65mvData\x12:\n\x14\x63\x61rd_sequence_number\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe7\x07R\x12\x63\x61rdSequenceNumber\x12:\n\x0bterminal_id\x18\x04 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^[A-Za-z0-9]{1,8}$R\nterminalId\"\xaa\x02\n\rCardReference\x12/\n\x05token\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^tok_[0-9A-Z]{26}$R\x05token\x12 \n\x0b\x66ingerprint\x18\x02 \x01(\tR\x0b\x66ingerprint\x12#\n\x03\x62in\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{6}$R\x03\x62in\x12\'\n\x05last4\x18\x04 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[0-9]{4}$R\x05last4\x12\x34\n\x06scheme\x18\x05 \x01(\x0e\x32\x1c.florin.common.v1.CardSchemeR\x06scheme\x12!\n\x0c\x65xpiry_month\x18\x06 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x07 \x01(\rR\nexpiryYear\"\xba\x02\n\rUpiInstrument\x12\x39\n\x04\x66low\x18\x01 \x01(\x0e\x32\x19.florin.common.v1.UpiFlowB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x04\x66low\x12\\\n\tpayer_vpa\x18\x02 \x01(\tB?\xbaH8r321^[A-Za-z0-9._-]{2,256}@[A-Za-z][A-Za-z0-9]{1,63}$\xd8\x01\x01\xc0\xbb\x18\x05R\x08payerVpa:\x8f\x01\xbaH\x8b\x01\x1a\x88\x01\n\rupi.payer_vpa\x12Kpayer_vpa is required for UPI_FLOW_COLLECT and not accepted for other flows\x1a*(this.flow == 3) == (this.payer_vpa != \'\')*\xb7\x01\n\nCardScheme\x12\x1b\n\x17\x43\x41RD_SCHEME_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41RD_SCHEME_VISA\x10\x01\x12\x1a\n\x16\x43\x41RD_SCHEME_MASTERCARD\x10\x02\x12\x15\n\x11\x43\x41RD_SCHEME_RUPAY\x10\x03\x12\x14\n\x10\x43\x41RD_SCHEME_AMEX\x10\x04\x12\x18\n\x14\x43\x41RD_SCHEME_DISCOVER\x10\x05\x12\x13\n\x0f\x43\x41RD_SCHEME_JCB\x10\x06*_\n\x07UpiFlow\x12\x18\n\x14UPI_FLOW_UNSPECIFIED\x10\x00\x12\x13\n\x0fUPI_FLOW_INTENT\x10\x01\x12\x0f\n\x0bUPI_FLOW_QR\x10\x02\x12\x14\n\x10UPI_FLOW_COLLECT\x10\x03*h\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x43\x41PTURE_METHOD_AUTOMATIC\x10\x01\x12\x19\n\x15\x43\x41PTURE_METHOD_MANUAL\x10\x02*\xa6\x01\n\rCardEntryMode\x12\x1f\n\x1b\x43\x41RD_ENTRY_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41RD_ENTRY_MODE_CHIP\x10\x01\x12\x1f\n\x1b\x43\x41RD_ENTRY_MODE_CONTACTLESS\x10\x02\x12\x1d\n\x19\x43\x41RD_ENTRY_MODE_MAGSTRIPE\x10\x03\x12\x1a\n\x16\x43\x41RD_ENTRY_MODE_MANUAL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALEDCARD'].fields_by_name['key_id']._serialized_options = b'\272H\004r\002\020\001'
   _globals['_SEALEDCARD'].fields_by_name['ciphertext']._loaded_options = None
   _globals['_SEALEDCARD'].fields_by_name['ciphertext']._serialized_options = b'\272H\007z\005\020\001\030\200\020\300\273\030\006'
+  _globals['_SEALEDCARD'].fields_by_name['bound_to']._loaded_options = None
+  _globals['_SEALEDCARD'].fields_by_name['bound_to']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_CARDPRESENT'].fields_by_name['entry_mode']._loaded_options = None
+  _globals['_CARDPRESENT'].fields_by_name['entry_mode']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_CARDPRESENT'].fields_by_name['emv_data']._loaded_options = None
+  _globals['_CARDPRESENT'].fields_by_name['emv_data']._serialized_options = b'\272H\005z\003\030\377\001'
+  _globals['_CARDPRESENT'].fields_by_name['card_sequence_number']._loaded_options = None
+  _globals['_CARDPRESENT'].fields_by_name['card_sequence_number']._serialized_options = b'\272H\005*\003\030\347\007'
+  _globals['_CARDPRESENT'].fields_by_name['terminal_id']._loaded_options = None
+  _globals['_CARDPRESENT'].fields_by_name['terminal_id']._serialized_options = b'\272H\026r\0242\022^[A-Za-z0-9]{1,8}$'
   _globals['_CARDREFERENCE'].fields_by_name['token']._loaded_options = None
   _globals['_CARDREFERENCE'].fields_by_name['token']._serialized_options = b'\272H\026r\0242\022^tok_[0-9A-Z]{26}$'
   _globals['_CARDREFERENCE'].fields_by_name['bin']._loaded_options = None
@@ -49,16 +59,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPIINSTRUMENT'].fields_by_name['payer_vpa']._serialized_options = b'\272H8r321^[A-Za-z0-9._-]{2,256}@[A-Za-z][A-Za-z0-9]{1,63}$\330\001\001\300\273\030\005'
   _globals['_UPIINSTRUMENT']._loaded_options = None
   _globals['_UPIINSTRUMENT']._serialized_options = b'\272H\213\001\032\210\001\n\rupi.payer_vpa\022Kpayer_vpa is required for UPI_FLOW_COLLECT and not accepted for other flows\032*(this.flow == 3) == (this.payer_vpa != \'\')'
-  _globals['_CARDSCHEME']._serialized_start=830
-  _globals['_CARDSCHEME']._serialized_end=1013
-  _globals['_UPIFLOW']._serialized_start=1015
-  _globals['_UPIFLOW']._serialized_end=1110
-  _globals['_CAPTUREMETHOD']._serialized_start=1112
-  _globals['_CAPTUREMETHOD']._serialized_end=1216
-  _globals['_SEALEDCARD']._serialized_start=117
-  _globals['_SEALEDCARD']._serialized_end=209
-  _globals['_CARDREFERENCE']._serialized_start=212
-  _globals['_CARDREFERENCE']._serialized_end=510
-  _globals['_UPIINSTRUMENT']._serialized_start=513
-  _globals['_UPIINSTRUMENT']._serialized_end=827
+  _globals['_CARDSCHEME']._serialized_start=1117
+  _globals['_CARDSCHEME']._serialized_end=1300
+  _globals['_UPIFLOW']._serialized_start=1302
+  _globals['_UPIFLOW']._serialized_end=1397
+  _globals['_CAPTUREMETHOD']._serialized_start=1399
+  _globals['_CAPTUREMETHOD']._serialized_end=1503
+  _globals['_CARDENTRYMODE']._serialized_start=1506
+  _globals['_CARDENTRYMODE']._serialized_end=1672
+  _globals['_SEALEDCARD']._serialized_start=118
+  _globals['_SEALEDCARD']._serialized_end=247
+  _globals['_CARDPRESENT']._serialized_start=250
+  _globals['_CARDPRESENT']._serialized_end=496
+  _globals['_CARDREFERENCE']._serialized_start=499
+  _globals['_CARDREFERENCE']._serialized_end=797
+  _globals['_UPIINSTRUMENT']._serialized_start=800
+  _globals['_UPIINSTRUMENT']._serialized_end=1114
 # @@protoc_insertion_point(module_scope)

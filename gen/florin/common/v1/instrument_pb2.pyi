@@ -109,6 +109,38 @@ CAPTURE_METHOD_MANUAL: CaptureMethod.ValueType  # 2
 """Authorization now (0100), capture by the merchant later (0220). Cards only."""
 Global___CaptureMethod: _TypeAlias = CaptureMethod  # noqa: Y015
 
+class _CardEntryMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardEntryModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardEntryMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_ENTRY_MODE_UNSPECIFIED: _CardEntryMode.ValueType  # 0
+    """Not said."""
+    CARD_ENTRY_MODE_CHIP: _CardEntryMode.ValueType  # 1
+    """The chip, by contact."""
+    CARD_ENTRY_MODE_CONTACTLESS: _CardEntryMode.ValueType  # 2
+    """The chip, by radio."""
+    CARD_ENTRY_MODE_MAGSTRIPE: _CardEntryMode.ValueType  # 3
+    """The magnetic stripe."""
+    CARD_ENTRY_MODE_MANUAL: _CardEntryMode.ValueType  # 4
+    """Typed in."""
+
+class CardEntryMode(_CardEntryMode, metaclass=_CardEntryModeEnumTypeWrapper):
+    """CardEntryMode is the way a card's data came into a terminal."""
+
+CARD_ENTRY_MODE_UNSPECIFIED: CardEntryMode.ValueType  # 0
+"""Not said."""
+CARD_ENTRY_MODE_CHIP: CardEntryMode.ValueType  # 1
+"""The chip, by contact."""
+CARD_ENTRY_MODE_CONTACTLESS: CardEntryMode.ValueType  # 2
+"""The chip, by radio."""
+CARD_ENTRY_MODE_MAGSTRIPE: CardEntryMode.ValueType  # 3
+"""The magnetic stripe."""
+CARD_ENTRY_MODE_MANUAL: CardEntryMode.ValueType  # 4
+"""Typed in."""
+Global___CardEntryMode: _TypeAlias = CardEntryMode  # noqa: Y015
+
 @_typing.final
 class SealedCard(_message.Message):
     """SealedCard is a card number and its expiry, encrypted for the vault alone (RFC 9180 HPKE, bound to the payment)."""
@@ -117,23 +149,61 @@ class SealedCard(_message.Message):
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     CIPHERTEXT_FIELD_NUMBER: _builtins.int
+    BOUND_TO_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """The vault's sealing key that was used."""
     ciphertext: _builtins.bytes
     """The HPKE ciphertext of a florin.tokenization.v1.CardSecret."""
+    bound_to: _builtins.str
+    """What the seal is bound to; the payment's id when empty."""
     def __init__(
         self,
         *,
         key_id: _builtins.str = ...,
         ciphertext: _builtins.bytes = ...,
+        bound_to: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ciphertext", b"ciphertext", "key_id", b"key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound_to", b"bound_to", "ciphertext", b"ciphertext", "key_id", b"key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealedCard: _TypeAlias = SealedCard  # noqa: Y015
+
+@_typing.final
+class CardPresent(_message.Message):
+    """CardPresent says how a card was read at a terminal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_MODE_FIELD_NUMBER: _builtins.int
+    EMV_DATA_FIELD_NUMBER: _builtins.int
+    CARD_SEQUENCE_NUMBER_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    entry_mode: Global___CardEntryMode.ValueType
+    """How the card was read (ISO 8583 DE22)."""
+    emv_data: _builtins.bytes
+    """The chip's data (DE55): EMV BER-TLV without any tag that holds the card number or the track."""
+    card_sequence_number: _builtins.int
+    """Which of several cards of one number it is (DE23, EMV tag 5F34)."""
+    terminal_id: _builtins.str
+    """The terminal (DE41)."""
+    def __init__(
+        self,
+        *,
+        entry_mode: Global___CardEntryMode.ValueType = ...,
+        emv_data: _builtins.bytes = ...,
+        card_sequence_number: _builtins.int = ...,
+        terminal_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_sequence_number", b"card_sequence_number", "emv_data", b"emv_data", "entry_mode", b"entry_mode", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardPresent: _TypeAlias = CardPresent  # noqa: Y015
 
 @_typing.final
 class CardReference(_message.Message):

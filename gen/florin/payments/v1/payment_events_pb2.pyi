@@ -33,6 +33,8 @@ class PaymentInitiated(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CUSTOMER_COUNTRY_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    CARD_PRESENT_FIELD_NUMBER: _builtins.int
     SEALED_CARD_FIELD_NUMBER: _builtins.int
     UPI_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
@@ -52,6 +54,14 @@ class PaymentInitiated(_message.Message):
         """What to charge."""
 
     @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when the merchant or the terminal waits for the answer: an approval after this is given back."""
+
+    @_builtins.property
+    def card_present(self) -> _instrument_pb2.CardPresent:
+        """How the card was read, at a terminal."""
+
+    @_builtins.property
     def sealed_card(self) -> _instrument_pb2.SealedCard:
         """A card, sealed for the vault."""
 
@@ -69,12 +79,14 @@ class PaymentInitiated(_message.Message):
         reference: _builtins.str = ...,
         description: _builtins.str = ...,
         customer_country: _builtins.str = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+        card_present: _instrument_pb2.CardPresent | None = ...,
         sealed_card: _instrument_pb2.SealedCard | None = ...,
         upi: _instrument_pb2.UpiInstrument | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "instrument", b"instrument", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "answer_by", b"answer_by", "card_present", b"card_present", "instrument", b"instrument", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "customer_country", b"customer_country", "description", b"description", "instrument", b"instrument", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "reference", b"reference", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "answer_by", b"answer_by", "capture_method", b"capture_method", "card_present", b"card_present", "customer_country", b"customer_country", "description", b"description", "instrument", b"instrument", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "reference", b"reference", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_instrument: _TypeAlias = _typing.Literal["sealed_card", "upi"]  # noqa: Y015
     _WhichOneofArgType_instrument: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
@@ -90,23 +102,109 @@ class PaymentCaptureRequested(_message.Message):
 
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
+    amount_minor: _builtins.int
+    """How much, in minor units of the payment's currency."""
+    operation_id: _builtins.str
+    """The capture."""
+    final: _builtins.bool
+    """Whether nothing more will be captured: what is left is released."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        operation_id: _builtins.str = ...,
+        final: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "final", b"final", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentCaptureRequested: _TypeAlias = PaymentCaptureRequested  # noqa: Y015
+
+@_typing.final
+class PaymentVoidRequested(_message.Message):
+    """A merchant gives back what is held and not captured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The void."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentVoidRequested: _TypeAlias = PaymentVoidRequested  # noqa: Y015
+
+@_typing.final
+class PaymentRefundRequested(_message.Message):
+    """A merchant gives captured money back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The refund."""
     amount_minor: _builtins.int
     """How much, in minor units of the payment's currency."""
     def __init__(
         self,
         *,
         payment_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
         amount_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PaymentCaptureRequested: _TypeAlias = PaymentCaptureRequested  # noqa: Y015
+Global___PaymentRefundRequested: _TypeAlias = PaymentRefundRequested  # noqa: Y015
+
+@_typing.final
+class PaymentCancelRequested(_message.Message):
+    """A merchant does not want the payment any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentCancelRequested: _TypeAlias = PaymentCancelRequested  # noqa: Y015
 
 @_typing.final
 class PaymentReviewStarted(_message.Message):
@@ -196,6 +294,7 @@ class PaymentAuthorized(_message.Message):
     APPROVAL_CODE_FIELD_NUMBER: _builtins.int
     UPI_TXN_ID_FIELD_NUMBER: _builtins.int
     ACQUIRER_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     merchant_id: _builtins.str
@@ -214,6 +313,10 @@ class PaymentAuthorized(_message.Message):
     def amount(self) -> _money_pb2.Money:
         """What was authorized."""
 
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when what is held can be captured; manual capture only."""
+
     def __init__(
         self,
         *,
@@ -225,10 +328,11 @@ class PaymentAuthorized(_message.Message):
         approval_code: _builtins.str = ...,
         upi_txn_id: _builtins.str = ...,
         acquirer: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "amount", b"amount", "approval_code", b"approval_code", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision", "rrn", b"rrn", "upi_txn_id", b"upi_txn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "amount", b"amount", "approval_code", b"approval_code", "expires_at", b"expires_at", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision", "rrn", b"rrn", "upi_txn_id", b"upi_txn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,7 +340,7 @@ Global___PaymentAuthorized: _TypeAlias = PaymentAuthorized  # noqa: Y015
 
 @_typing.final
 class PaymentCaptured(_message.Message):
-    """The money is taken."""
+    """Money is taken: all of it, or one part of several."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -244,15 +348,21 @@ class PaymentCaptured(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     merchant_id: _builtins.str
     """The merchant."""
     revision: _builtins.int
     """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The capture."""
+    final: _builtins.bool
+    """Whether nothing is held any more."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What was captured."""
+        """What was captured this time."""
 
     def __init__(
         self,
@@ -261,10 +371,12 @@ class PaymentCaptured(_message.Message):
         merchant_id: _builtins.str = ...,
         revision: _builtins.int = ...,
         amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
+        final: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "final", b"final", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,12 +392,15 @@ class PaymentCaptureFailed(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     DECLINE_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     merchant_id: _builtins.str
     """The merchant."""
     revision: _builtins.int
     """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The capture."""
     @_builtins.property
     def decline(self) -> _decline_pb2.Decline:
         """Why."""
@@ -297,10 +412,11 @@ class PaymentCaptureFailed(_message.Message):
         merchant_id: _builtins.str = ...,
         revision: _builtins.int = ...,
         decline: _decline_pb2.Decline | None = ...,
+        operation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,3 +529,263 @@ class PaymentExpired(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentExpired: _TypeAlias = PaymentExpired  # noqa: Y015
+
+@_typing.final
+class PaymentVoided(_message.Message):
+    """What was held and not captured is given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The void; empty when nobody asked for it: it lapsed, or followed a final capture."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What was released."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentVoided: _TypeAlias = PaymentVoided  # noqa: Y015
+
+@_typing.final
+class PaymentVoidFailed(_message.Message):
+    """A void was not accepted; the payment stays as it was."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    DECLINE_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The void."""
+    @_builtins.property
+    def decline(self) -> _decline_pb2.Decline:
+        """Why."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        decline: _decline_pb2.Decline | None = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentVoidFailed: _TypeAlias = PaymentVoidFailed  # noqa: Y015
+
+@_typing.final
+class PaymentRefunded(_message.Message):
+    """Captured money is given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    RRN_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The refund."""
+    rrn: _builtins.str
+    """The retrieval reference number of the refund."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What was given back."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+        operation_id: _builtins.str = ...,
+        rrn: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision", "rrn", b"rrn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentRefunded: _TypeAlias = PaymentRefunded  # noqa: Y015
+
+@_typing.final
+class PaymentRefundFailed(_message.Message):
+    """A refund was not accepted; nothing was given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    DECLINE_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    operation_id: _builtins.str
+    """The refund."""
+    @_builtins.property
+    def decline(self) -> _decline_pb2.Decline:
+        """Why."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        decline: _decline_pb2.Decline | None = ...,
+        operation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentRefundFailed: _TypeAlias = PaymentRefundFailed  # noqa: Y015
+
+@_typing.final
+class PaymentCanceled(_message.Message):
+    """Canceled before it was authorized. Final."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentCanceled: _TypeAlias = PaymentCanceled  # noqa: Y015
+
+@_typing.final
+class PaymentCancelFailed(_message.Message):
+    """A cancel came too late, or cannot be: the payment goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    DECLINE_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    @_builtins.property
+    def decline(self) -> _decline_pb2.Decline:
+        """Why."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        decline: _decline_pb2.Decline | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentCancelFailed: _TypeAlias = PaymentCancelFailed  # noqa: Y015
+
+@_typing.final
+class PaymentDeemed(_message.Message):
+    """The payer's bank has debited; whether the payee's has credited is not known yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    revision: _builtins.int
+    """The payment's revision after this."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["merchant_id", b"merchant_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentDeemed: _TypeAlias = PaymentDeemed  # noqa: Y015

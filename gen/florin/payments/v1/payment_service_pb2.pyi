@@ -40,13 +40,19 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_AUTHORIZED: _PaymentStatus.ValueType  # 4
     """The money is held and waits for its capture."""
     PAYMENT_STATUS_CAPTURED: _PaymentStatus.ValueType  # 5
-    """The money is taken. Final."""
+    """The money is taken; it can be refunded."""
     PAYMENT_STATUS_DECLINED: _PaymentStatus.ValueType  # 6
     """Refused by the issuer, the payer or the risk rules. Final."""
     PAYMENT_STATUS_FAILED: _PaymentStatus.ValueType  # 7
     """It could not be carried out; no money moved, or what was held is being given back. Final."""
     PAYMENT_STATUS_EXPIRED: _PaymentStatus.ValueType  # 8
-    """The payer did not act in time. Final."""
+    """The payer did not act in time, or what was held was not captured in time. Final."""
+    PAYMENT_STATUS_CANCELED: _PaymentStatus.ValueType  # 9
+    """Called off before it was authorized. Final."""
+    PAYMENT_STATUS_VOIDED: _PaymentStatus.ValueType  # 10
+    """What was held is given back, nothing was captured. Final."""
+    PAYMENT_STATUS_REFUNDED: _PaymentStatus.ValueType  # 11
+    """All that was captured is given back. Final."""
 
 class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
     """Where a payment stands."""
@@ -62,14 +68,48 @@ PAYMENT_STATUS_REQUIRES_ACTION: PaymentStatus.ValueType  # 3
 PAYMENT_STATUS_AUTHORIZED: PaymentStatus.ValueType  # 4
 """The money is held and waits for its capture."""
 PAYMENT_STATUS_CAPTURED: PaymentStatus.ValueType  # 5
-"""The money is taken. Final."""
+"""The money is taken; it can be refunded."""
 PAYMENT_STATUS_DECLINED: PaymentStatus.ValueType  # 6
 """Refused by the issuer, the payer or the risk rules. Final."""
 PAYMENT_STATUS_FAILED: PaymentStatus.ValueType  # 7
 """It could not be carried out; no money moved, or what was held is being given back. Final."""
 PAYMENT_STATUS_EXPIRED: PaymentStatus.ValueType  # 8
-"""The payer did not act in time. Final."""
+"""The payer did not act in time, or what was held was not captured in time. Final."""
+PAYMENT_STATUS_CANCELED: PaymentStatus.ValueType  # 9
+"""Called off before it was authorized. Final."""
+PAYMENT_STATUS_VOIDED: PaymentStatus.ValueType  # 10
+"""What was held is given back, nothing was captured. Final."""
+PAYMENT_STATUS_REFUNDED: PaymentStatus.ValueType  # 11
+"""All that was captured is given back. Final."""
 Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
+
+class _RefundStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFUND_STATUS_UNSPECIFIED: _RefundStatus.ValueType  # 0
+    """Not said."""
+    REFUND_STATUS_PENDING: _RefundStatus.ValueType  # 1
+    """The network is at work."""
+    REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 2
+    """The customer has the money, or will have it with the next settlement. Final."""
+    REFUND_STATUS_FAILED: _RefundStatus.ValueType  # 3
+    """Nothing was given back. Final."""
+
+class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
+    """Where a refund stands."""
+
+REFUND_STATUS_UNSPECIFIED: RefundStatus.ValueType  # 0
+"""Not said."""
+REFUND_STATUS_PENDING: RefundStatus.ValueType  # 1
+"""The network is at work."""
+REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 2
+"""The customer has the money, or will have it with the next settlement. Final."""
+REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
+"""Nothing was given back. Final."""
+Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
 
 @_typing.final
 class CreatePaymentRequest(_message.Message):
@@ -85,6 +125,8 @@ class CreatePaymentRequest(_message.Message):
     CUSTOMER_COUNTRY_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     UPI_FIELD_NUMBER: _builtins.int
+    SEALED_CARD_FIELD_NUMBER: _builtins.int
+    CARD_PRESENT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A key of the caller's own that makes a repeat safe (AIP-155). REST callers use the `Idempotency-Key` header instead."""
     reference: _builtins.str
@@ -107,6 +149,14 @@ class CreatePaymentRequest(_message.Message):
     def upi(self) -> _instrument_pb2.UpiInstrument:
         """UPI."""
 
+    @_builtins.property
+    def sealed_card(self) -> _instrument_pb2.SealedCard:
+        """A card that its reader has sealed for the vault."""
+
+    @_builtins.property
+    def card_present(self) -> _instrument_pb2.CardPresent:
+        """How the card was read, at a terminal."""
+
     def __init__(
         self,
         *,
@@ -118,12 +168,14 @@ class CreatePaymentRequest(_message.Message):
         customer_country: _builtins.str = ...,
         card: Global___Card | None = ...,
         upi: _instrument_pb2.UpiInstrument | None = ...,
+        sealed_card: _instrument_pb2.SealedCard | None = ...,
+        card_present: _instrument_pb2.CardPresent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "instrument", b"instrument", "upi", b"upi"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "card_present", b"card_present", "instrument", b"instrument", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "card", b"card", "customer_country", b"customer_country", "description", b"description", "instrument", b"instrument", "reference", b"reference", "request_id", b"request_id", "upi", b"upi"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "card", b"card", "card_present", b"card_present", "customer_country", b"customer_country", "description", b"description", "instrument", b"instrument", "reference", b"reference", "request_id", b"request_id", "sealed_card", b"sealed_card", "upi", b"upi"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_instrument: _TypeAlias = _typing.Literal["card", "upi"]  # noqa: Y015
+    _WhichOneofReturnType_instrument: _TypeAlias = _typing.Literal["card", "upi", "sealed_card"]  # noqa: Y015
     _WhichOneofArgType_instrument: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_instrument) -> _WhichOneofReturnType_instrument | None: ...
 
@@ -247,6 +299,8 @@ class ListPaymentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    RRN_FIELD_NUMBER: _builtins.int
+    UPI_TXN_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most; 50 when zero, 200 at most."""
     page_token: _builtins.str
@@ -255,6 +309,10 @@ class ListPaymentsRequest(_message.Message):
     """Only payments with this reference of the merchant's."""
     status: Global___PaymentStatus.ValueType
     """Only payments in this status."""
+    rrn: _builtins.str
+    """Only payments with this retrieval reference number (ISO 8583 DE37, UPI RRN)."""
+    upi_txn_id: _builtins.str
+    """Only payments with this UPI transaction id."""
     def __init__(
         self,
         *,
@@ -262,10 +320,12 @@ class ListPaymentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         reference: _builtins.str = ...,
         status: Global___PaymentStatus.ValueType = ...,
+        rrn: _builtins.str = ...,
+        upi_txn_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reference", b"reference", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reference", b"reference", "rrn", b"rrn", "status", b"status", "upi_txn_id", b"upi_txn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,22 +414,26 @@ class CapturePaymentRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    FINAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A key of the caller's own that makes a repeat safe (AIP-155)."""
     payment_id: _builtins.str
     """The payment."""
     amount_minor: _builtins.int
-    """How much, in minor units of the payment's currency; zero means the whole authorized amount."""
+    """How much, in minor units of the payment's currency; zero means all that is held."""
+    final: _builtins.bool
+    """Whether nothing more will be captured: what is left is released."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         payment_id: _builtins.str = ...,
         amount_minor: _builtins.int = ...,
+        final: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "payment_id", b"payment_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "final", b"final", "payment_id", b"payment_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,6 +464,164 @@ class CapturePaymentResponse(_message.Message):
 Global___CapturePaymentResponse: _TypeAlias = CapturePaymentResponse  # noqa: Y015
 
 @_typing.final
+class VoidPaymentRequest(_message.Message):
+    """Asks to give back what is held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A key of the caller's own that makes a repeat safe (AIP-155)."""
+    payment_id: _builtins.str
+    """The payment."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidPaymentRequest: _TypeAlias = VoidPaymentRequest  # noqa: Y015
+
+@_typing.final
+class VoidPaymentResponse(_message.Message):
+    """The payment as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment."""
+
+    def __init__(
+        self,
+        *,
+        payment: Global___Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoidPaymentResponse: _TypeAlias = VoidPaymentResponse  # noqa: Y015
+
+@_typing.final
+class RefundPaymentRequest(_message.Message):
+    """Asks to give captured money back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A key of the caller's own that makes a repeat safe (AIP-155)."""
+    payment_id: _builtins.str
+    """The payment."""
+    amount_minor: _builtins.int
+    """How much, in minor units of the payment's currency; zero means all that is captured and not refunded."""
+    reference: _builtins.str
+    """The merchant's own reference of the refund."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "payment_id", b"payment_id", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundPaymentRequest: _TypeAlias = RefundPaymentRequest  # noqa: Y015
+
+@_typing.final
+class RefundPaymentResponse(_message.Message):
+    """The payment as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment."""
+
+    def __init__(
+        self,
+        *,
+        payment: Global___Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefundPaymentResponse: _TypeAlias = RefundPaymentResponse  # noqa: Y015
+
+@_typing.final
+class CancelPaymentRequest(_message.Message):
+    """Asks to call a payment off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A key of the caller's own that makes a repeat safe (AIP-155)."""
+    payment_id: _builtins.str
+    """The payment."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelPaymentRequest: _TypeAlias = CancelPaymentRequest  # noqa: Y015
+
+@_typing.final
+class CancelPaymentResponse(_message.Message):
+    """The payment as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment."""
+
+    def __init__(
+        self,
+        *,
+        payment: Global___Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelPaymentResponse: _TypeAlias = CancelPaymentResponse  # noqa: Y015
+
+@_typing.final
 class Payment(_message.Message):
     """A payment as its merchant sees it."""
 
@@ -422,6 +644,11 @@ class Payment(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    RELEASED_AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    REFUNDED_AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    REFUNDS_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ACQUIRER_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """Florin's id."""
     merchant_id: _builtins.str
@@ -442,6 +669,12 @@ class Payment(_message.Message):
     """The issuer's approval code (ISO 8583 DE38)."""
     revision: _builtins.int
     """Grows with every change."""
+    released_amount_minor: _builtins.int
+    """What was held and has been given back without being captured, in minor units."""
+    refunded_amount_minor: _builtins.int
+    """What was captured and has been given back, in minor units."""
+    acquirer: _builtins.str
+    """The acquirer or PSP that authorized it."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was asked for."""
@@ -470,6 +703,14 @@ class Payment(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
+        """The refunds, oldest first."""
+
+    @_builtins.property
+    def authorization_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when what is held can be captured."""
+
     def __init__(
         self,
         *,
@@ -490,16 +731,71 @@ class Payment(_message.Message):
         revision: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        released_amount_minor: _builtins.int = ...,
+        refunded_amount_minor: _builtins.int = ...,
+        refunds: _abc.Iterable[Global___Refund] | None = ...,
+        authorization_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        acquirer: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "created_at", b"created_at", "decline", b"decline", "method", b"method", "updated_at", b"updated_at", "upi", b"upi", "upi_action", b"upi_action"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "authorization_expires_at", b"authorization_expires_at", "card", b"card", "created_at", b"created_at", "decline", b"decline", "method", b"method", "updated_at", b"updated_at", "upi", b"upi", "upi_action", b"upi_action"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "approval_code", b"approval_code", "capture_method", b"capture_method", "captured_amount_minor", b"captured_amount_minor", "card", b"card", "created_at", b"created_at", "decline", b"decline", "description", b"description", "merchant_id", b"merchant_id", "method", b"method", "payment_id", b"payment_id", "reference", b"reference", "revision", b"revision", "rrn", b"rrn", "status", b"status", "updated_at", b"updated_at", "upi", b"upi", "upi_action", b"upi_action"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer", b"acquirer", "amount", b"amount", "approval_code", b"approval_code", "authorization_expires_at", b"authorization_expires_at", "capture_method", b"capture_method", "captured_amount_minor", b"captured_amount_minor", "card", b"card", "created_at", b"created_at", "decline", b"decline", "description", b"description", "merchant_id", b"merchant_id", "method", b"method", "payment_id", b"payment_id", "reference", b"reference", "refunded_amount_minor", b"refunded_amount_minor", "refunds", b"refunds", "released_amount_minor", b"released_amount_minor", "revision", b"revision", "rrn", b"rrn", "status", b"status", "updated_at", b"updated_at", "upi", b"upi", "upi_action", b"upi_action"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_method: _TypeAlias = _typing.Literal["card", "upi"]  # noqa: Y015
     _WhichOneofArgType_method: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_method) -> _WhichOneofReturnType_method | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
+
+@_typing.final
+class Refund(_message.Message):
+    """Captured money on its way back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    RRN_FIELD_NUMBER: _builtins.int
+    DECLINE_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """Florin's id."""
+    amount_minor: _builtins.int
+    """How much, in minor units of the payment's currency."""
+    status: Global___RefundStatus.ValueType
+    """Where it stands."""
+    reference: _builtins.str
+    """The merchant's own reference."""
+    rrn: _builtins.str
+    """The retrieval reference number of the refund."""
+    @_builtins.property
+    def decline(self) -> _decline_pb2.Decline:
+        """Why nothing was given back; set when it failed."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        status: Global___RefundStatus.ValueType = ...,
+        reference: _builtins.str = ...,
+        rrn: _builtins.str = ...,
+        decline: _decline_pb2.Decline | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "decline", b"decline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "created_at", b"created_at", "decline", b"decline", "reference", b"reference", "refund_id", b"refund_id", "rrn", b"rrn", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class CardSummary(_message.Message):
@@ -543,19 +839,23 @@ class UpiSummary(_message.Message):
 
     FLOW_FIELD_NUMBER: _builtins.int
     UPI_TXN_ID_FIELD_NUMBER: _builtins.int
+    DEEMED_FIELD_NUMBER: _builtins.int
     flow: _instrument_pb2.UpiFlow.ValueType
     """The flow."""
     upi_txn_id: _builtins.str
     """The 35 characters UPI knows it by, once paid."""
+    deemed: _builtins.bool
+    """The payer's bank has debited; whether the payee's has credited is not known yet. Neither paid nor failed."""
     def __init__(
         self,
         *,
         flow: _instrument_pb2.UpiFlow.ValueType = ...,
         upi_txn_id: _builtins.str = ...,
+        deemed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flow", b"flow", "upi_txn_id", b"upi_txn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deemed", b"deemed", "flow", b"flow", "upi_txn_id", b"upi_txn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,21 @@ class PaymentServiceStub:
                 request_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.SerializeToString,
                 response_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentResponse.FromString,
                 _registered_method=True)
+        self.VoidPayment = channel.unary_unary(
+                '/florin.payments.v1.PaymentService/VoidPayment',
+                request_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentRequest.SerializeToString,
+                response_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentResponse.FromString,
+                _registered_method=True)
+        self.RefundPayment = channel.unary_unary(
+                '/florin.payments.v1.PaymentService/RefundPayment',
+                request_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentRequest.SerializeToString,
+                response_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentResponse.FromString,
+                _registered_method=True)
+        self.CancelPayment = channel.unary_unary(
+                '/florin.payments.v1.PaymentService/CancelPayment',
+                request_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
+                response_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -97,8 +112,29 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CapturePayment(self, request, context):
-        """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-        CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
+        """Captures an authorized payment, wholly or in several parts, and waits for the acquirer's acknowledgement as
+        CreatePayment does. What is left after a part stays held until it is captured, voided or lapses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VoidPayment(self, request, context):
+        """Gives back what is held and not captured, and waits for the acquirer's acknowledgement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefundPayment(self, request, context):
+        """Gives captured money back, wholly or in several parts. A refund that the network has not confirmed yet is PENDING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPayment(self, request, context):
+        """Calls a payment off before it is authorized. One that is authorized meanwhile stays so: void it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +167,21 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CapturePayment,
                     request_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.FromString,
                     response_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentResponse.SerializeToString,
+            ),
+            'VoidPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.VoidPayment,
+                    request_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentRequest.FromString,
+                    response_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentResponse.SerializeToString,
+            ),
+            'RefundPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefundPayment,
+                    request_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentRequest.FromString,
+                    response_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentResponse.SerializeToString,
+            ),
+            'CancelPayment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPayment,
+                    request_deserializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.FromString,
+                    response_serializer=florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +320,87 @@ class PaymentService:
             '/florin.payments.v1.PaymentService/CapturePayment',
             florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentRequest.SerializeToString,
             florin_dot_payments_dot_v1_dot_payment__service__pb2.CapturePaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VoidPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/florin.payments.v1.PaymentService/VoidPayment',
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentRequest.SerializeToString,
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.VoidPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefundPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/florin.payments.v1.PaymentService/RefundPayment',
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentRequest.SerializeToString,
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.RefundPaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPayment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/florin.payments.v1.PaymentService/CancelPayment',
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentRequest.SerializeToString,
+            florin_dot_payments_dot_v1_dot_payment__service__pb2.CancelPaymentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,9 +45,15 @@ class PaymentServiceStub:
     WatchPayment: _grpc.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentRequest, _payment_service_pb2.WatchPaymentResponse]
     """Streams a payment: its present state first, then every change, until it is final or the deadline comes."""
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]
-    """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-    CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
+    """Captures an authorized payment, wholly or in several parts, and waits for the acquirer's acknowledgement as
+    CreatePayment does. What is left after a part stays held until it is captured, voided or lapses.
     """
+    VoidPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.VoidPaymentRequest, _payment_service_pb2.VoidPaymentResponse]
+    """Gives back what is held and not captured, and waits for the acquirer's acknowledgement."""
+    RefundPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_service_pb2.RefundPaymentResponse]
+    """Gives captured money back, wholly or in several parts. A refund that the network has not confirmed yet is PENDING."""
+    CancelPayment: _grpc.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_service_pb2.CancelPaymentResponse]
+    """Calls a payment off before it is authorized. One that is authorized meanwhile stays so: void it."""
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -66,9 +72,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     WatchPayment: _aio.UnaryStreamMultiCallable[_payment_service_pb2.WatchPaymentRequest, _payment_service_pb2.WatchPaymentResponse]  # type: ignore[assignment]
     """Streams a payment: its present state first, then every change, until it is final or the deadline comes."""
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CapturePaymentRequest, _payment_service_pb2.CapturePaymentResponse]  # type: ignore[assignment]
-    """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-    CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
+    """Captures an authorized payment, wholly or in several parts, and waits for the acquirer's acknowledgement as
+    CreatePayment does. What is left after a part stays held until it is captured, voided or lapses.
     """
+    VoidPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.VoidPaymentRequest, _payment_service_pb2.VoidPaymentResponse]  # type: ignore[assignment]
+    """Gives back what is held and not captured, and waits for the acquirer's acknowledgement."""
+    RefundPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.RefundPaymentRequest, _payment_service_pb2.RefundPaymentResponse]  # type: ignore[assignment]
+    """Gives captured money back, wholly or in several parts. A refund that the network has not confirmed yet is PENDING."""
+    CancelPayment: _aio.UnaryUnaryMultiCallable[_payment_service_pb2.CancelPaymentRequest, _payment_service_pb2.CancelPaymentResponse]  # type: ignore[assignment]
+    """Calls a payment off before it is authorized. One that is authorized meanwhile stays so: void it."""
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     """PaymentService takes payments and tells what became of them."""
@@ -114,8 +126,32 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_service_pb2.CapturePaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_service_pb2.CapturePaymentResponse, _abc.Awaitable[_payment_service_pb2.CapturePaymentResponse]]:
-        """Captures an authorized payment, wholly or in part, once, and waits for the acquirer's acknowledgement as
-        CreatePayment does. What a partial capture leaves stays held until the issuer lets it go.
+        """Captures an authorized payment, wholly or in several parts, and waits for the acquirer's acknowledgement as
+        CreatePayment does. What is left after a part stays held until it is captured, voided or lapses.
         """
+
+    @_abc_1.abstractmethod
+    def VoidPayment(
+        self,
+        request: _payment_service_pb2.VoidPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_service_pb2.VoidPaymentResponse, _abc.Awaitable[_payment_service_pb2.VoidPaymentResponse]]:
+        """Gives back what is held and not captured, and waits for the acquirer's acknowledgement."""
+
+    @_abc_1.abstractmethod
+    def RefundPayment(
+        self,
+        request: _payment_service_pb2.RefundPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_service_pb2.RefundPaymentResponse, _abc.Awaitable[_payment_service_pb2.RefundPaymentResponse]]:
+        """Gives captured money back, wholly or in several parts. A refund that the network has not confirmed yet is PENDING."""
+
+    @_abc_1.abstractmethod
+    def CancelPayment(
+        self,
+        request: _payment_service_pb2.CancelPaymentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_service_pb2.CancelPaymentResponse, _abc.Awaitable[_payment_service_pb2.CancelPaymentResponse]]:
+        """Calls a payment off before it is authorized. One that is authorized meanwhile stays so: void it."""
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,6 +7,7 @@ from florin.common.v1 import instrument_pb2 as _instrument_pb2
 from florin.common.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -29,6 +30,8 @@ class RouteToAcquirer(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    CARD_PRESENT_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     UPI_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
@@ -42,6 +45,14 @@ class RouteToAcquirer(_message.Message):
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What to charge."""
+
+    @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when the merchant or the terminal waits for the answer: an approval after this is given back."""
+
+    @_builtins.property
+    def card_present(self) -> _instrument_pb2.CardPresent:
+        """How the card was read, at a terminal."""
 
     @_builtins.property
     def card(self) -> _instrument_pb2.CardReference:
@@ -59,12 +70,14 @@ class RouteToAcquirer(_message.Message):
         amount: _money_pb2.Money | None = ...,
         capture_method: _instrument_pb2.CaptureMethod.ValueType = ...,
         description: _builtins.str = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+        card_present: _instrument_pb2.CardPresent | None = ...,
         card: _instrument_pb2.CardReference | None = ...,
         upi: _instrument_pb2.UpiInstrument | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "card", b"card", "instrument", b"instrument", "upi", b"upi"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "answer_by", b"answer_by", "card", b"card", "card_present", b"card_present", "instrument", b"instrument", "upi", b"upi"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "card", b"card", "description", b"description", "instrument", b"instrument", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "upi", b"upi"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "answer_by", b"answer_by", "capture_method", b"capture_method", "card", b"card", "card_present", b"card_present", "description", b"description", "instrument", b"instrument", "merchant_id", b"merchant_id", "payment_id", b"payment_id", "upi", b"upi"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_instrument: _TypeAlias = _typing.Literal["card", "upi"]  # noqa: Y015
     _WhichOneofArgType_instrument: _TypeAlias = _typing.Literal["instrument", b"instrument"]  # noqa: Y015
@@ -84,6 +97,8 @@ class PaymentRouteCard(_message.Message):
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
     ACCEPTOR_FIELD_NUMBER: _builtins.int
+    ANSWER_BY_FIELD_NUMBER: _builtins.int
+    CARD_PRESENT_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     merchant_id: _builtins.str
@@ -102,6 +117,14 @@ class PaymentRouteCard(_message.Message):
     def acceptor(self) -> Global___CardAcceptor:
         """Who accepts it."""
 
+    @_builtins.property
+    def answer_by(self) -> _timestamp_pb2.Timestamp:
+        """Until when the merchant or the terminal waits for the answer: an approval after this is given back."""
+
+    @_builtins.property
+    def card_present(self) -> _instrument_pb2.CardPresent:
+        """How the card was read, at a terminal."""
+
     def __init__(
         self,
         *,
@@ -111,10 +134,12 @@ class PaymentRouteCard(_message.Message):
         capture_method: _instrument_pb2.CaptureMethod.ValueType = ...,
         card: _instrument_pb2.CardReference | None = ...,
         acceptor: Global___CardAcceptor | None = ...,
+        answer_by: _timestamp_pb2.Timestamp | None = ...,
+        card_present: _instrument_pb2.CardPresent | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptor", b"acceptor", "amount", b"amount", "card", b"card"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acceptor", b"acceptor", "amount", b"amount", "answer_by", b"answer_by", "card", b"card", "card_present", b"card_present"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptor", b"acceptor", "amount", b"amount", "capture_method", b"capture_method", "card", b"card", "merchant_id", b"merchant_id", "payment_id", b"payment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptor", b"acceptor", "amount", b"amount", "answer_by", b"answer_by", "capture_method", b"capture_method", "card", b"card", "card_present", b"card_present", "merchant_id", b"merchant_id", "payment_id", b"payment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from florin.options.v1 import options_pb2 as florin_dot_options_dot_v1_dot_optio
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lorin/upi/v1/upi_events.proto\x12\rflorin.upi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x66lorin/common/v1/decline.proto\x1a\x1f\x66lorin/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x03\n\x10UpiStatusUpdated\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12<\n\x06status\x18\x02 \x01(\x0e\x32\x18.florin.upi.v1.UpiStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x06status\x12\x10\n\x03psp\x18\x03 \x01(\tR\x03psp\x12\x1d\n\nintent_uri\x18\x04 \x01(\tR\tintentUri\x12\x1d\n\nqr_payload\x18\x05 \x01(\tR\tqrPayload\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x10\n\x03rrn\x18\x07 \x01(\tR\x03rrn\x12\x1c\n\nupi_txn_id\x18\x08 \x01(\tR\x08upiTxnId\x12\x33\n\x07\x64\x65\x63line\x18\t \x01(\x0b\x32\x19.florin.common.v1.DeclineR\x07\x64\x65\x63line:8\xaa\xbb\x18\x34\n\x12upi.status.updated\x12\rupi.responses\x1a\npayment_id\"\x03upi*\xbf\x01\n\tUpiStatus\x12\x1a\n\x16UPI_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19UPI_STATUS_AWAITING_PAYER\x10\x01\x12\x18\n\x14UPI_STATUS_SUCCEEDED\x10\x02\x12\x17\n\x13UPI_STATUS_DECLINED\x10\x03\x12\x15\n\x11UPI_STATUS_FAILED\x10\x04\x12\x16\n\x12UPI_STATUS_EXPIRED\x10\x05\x12\x15\n\x11UPI_STATUS_DEEMED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66lorin/upi/v1/upi_events.proto\x12\rflorin.upi.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x66lorin/common/v1/decline.proto\x1a\x1f\x66lorin/options/v1/options.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x03\n\x10UpiStatusUpdated\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12<\n\x06status\x18\x02 \x01(\x0e\x32\x18.florin.upi.v1.UpiStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x06status\x12\x10\n\x03psp\x18\x03 \x01(\tR\x03psp\x12\x1d\n\nintent_uri\x18\x04 \x01(\tR\tintentUri\x12\x1d\n\nqr_payload\x18\x05 \x01(\tR\tqrPayload\x12\x39\n\nexpires_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\texpiresAt\x12\x10\n\x03rrn\x18\x07 \x01(\tR\x03rrn\x12\x1c\n\nupi_txn_id\x18\x08 \x01(\tR\x08upiTxnId\x12\x33\n\x07\x64\x65\x63line\x18\t \x01(\x0b\x32\x19.florin.common.v1.DeclineR\x07\x64\x65\x63line:8\xaa\xbb\x18\x34\n\x12upi.status.updated\x12\rupi.responses\x1a\npayment_id\"\x03upi\"\xd8\x01\n\x12UpiRefundRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12*\n\x0coperation_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x0boperationId\x12*\n\x0c\x61mount_minor\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00R\x0b\x61mountMinor:B\xaa\xbb\x18>\n\x14upi.refund.requested\x12\x0cupi.requests\x1a\npayment_id\"\x0corchestrator\"\x80\x01\n\x12UpiCancelRequested\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId:B\xaa\xbb\x18>\n\x14upi.cancel.requested\x12\x0cupi.requests\x1a\npayment_id\"\x0corchestrator\"\xab\x02\n\x10UpiRefundUpdated\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12*\n\x0coperation_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x0boperationId\x12\x42\n\x06status\x18\x03 \x01(\x0e\x32\x1e.florin.upi.v1.UpiRefundStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00R\x06status\x12\x10\n\x03rrn\x18\x04 \x01(\tR\x03rrn\x12\x33\n\x07\x64\x65\x63line\x18\x05 \x01(\x0b\x32\x19.florin.common.v1.DeclineR\x07\x64\x65\x63line:8\xaa\xbb\x18\x34\n\x12upi.refund.updated\x12\rupi.responses\x1a\npayment_id\"\x03upi*\xd8\x01\n\tUpiStatus\x12\x1a\n\x16UPI_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19UPI_STATUS_AWAITING_PAYER\x10\x01\x12\x18\n\x14UPI_STATUS_SUCCEEDED\x10\x02\x12\x17\n\x13UPI_STATUS_DECLINED\x10\x03\x12\x15\n\x11UPI_STATUS_FAILED\x10\x04\x12\x16\n\x12UPI_STATUS_EXPIRED\x10\x05\x12\x15\n\x11UPI_STATUS_DEEMED\x10\x06\x12\x17\n\x13UPI_STATUS_CANCELED\x10\x07*\x92\x01\n\x0fUpiRefundStatus\x12!\n\x1dUPI_REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19UPI_REFUND_STATUS_PENDING\x10\x01\x12\x1f\n\x1bUPI_REFUND_STATUS_SUCCEEDED\x10\x02\x12\x1c\n\x18UPI_REFUND_STATUS_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPISTATUSUPDATED'].fields_by_name['status']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_UPISTATUSUPDATED']._loaded_options = None
   _globals['_UPISTATUSUPDATED']._serialized_options = b'\252\273\0304\n\022upi.status.updated\022\rupi.responses\032\npayment_id\"\003upi'
-  _globals['_UPISTATUS']._serialized_start=598
-  _globals['_UPISTATUS']._serialized_end=789
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['operation_id']._loaded_options = None
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['operation_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['amount_minor']._loaded_options = None
+  _globals['_UPIREFUNDREQUESTED'].fields_by_name['amount_minor']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_UPIREFUNDREQUESTED']._loaded_options = None
+  _globals['_UPIREFUNDREQUESTED']._serialized_options = b'\252\273\030>\n\024upi.refund.requested\022\014upi.requests\032\npayment_id\"\014orchestrator'
+  _globals['_UPICANCELREQUESTED'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_UPICANCELREQUESTED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_UPICANCELREQUESTED']._loaded_options = None
+  _globals['_UPICANCELREQUESTED']._serialized_options = b'\252\273\030>\n\024upi.cancel.requested\022\014upi.requests\032\npayment_id\"\014orchestrator'
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['payment_id']._loaded_options = None
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['payment_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['operation_id']._loaded_options = None
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['operation_id']._serialized_options = b'\272H\004r\002\020\001'
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['status']._loaded_options = None
+  _globals['_UPIREFUNDUPDATED'].fields_by_name['status']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_UPIREFUNDUPDATED']._loaded_options = None
+  _globals['_UPIREFUNDUPDATED']._serialized_options = b'\252\273\0304\n\022upi.refund.updated\022\rupi.responses\032\npayment_id\"\003upi'
+  _globals['_UPISTATUS']._serialized_start=1250
+  _globals['_UPISTATUS']._serialized_end=1466
+  _globals['_UPIREFUNDSTATUS']._serialized_start=1469
+  _globals['_UPIREFUNDSTATUS']._serialized_end=1615
   _globals['_UPISTATUSUPDATED']._serialized_start=177
   _globals['_UPISTATUSUPDATED']._serialized_end=595
+  _globals['_UPIREFUNDREQUESTED']._serialized_start=598
+  _globals['_UPIREFUNDREQUESTED']._serialized_end=814
+  _globals['_UPICANCELREQUESTED']._serialized_start=817
+  _globals['_UPICANCELREQUESTED']._serialized_end=945
+  _globals['_UPIREFUNDUPDATED']._serialized_start=948
+  _globals['_UPIREFUNDUPDATED']._serialized_end=1247
 # @@protoc_insertion_point(module_scope)

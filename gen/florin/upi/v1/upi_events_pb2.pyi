@@ -39,6 +39,8 @@ class _UpiStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UpiStatus.V
     """Nobody paid in time."""
     UPI_STATUS_DEEMED: _UpiStatus.ValueType  # 6
     """Debited, but the credit is not confirmed: neither paid nor failed until a callback or a status check says so."""
+    UPI_STATUS_CANCELED: _UpiStatus.ValueType  # 7
+    """Called off before anybody paid."""
 
 class UpiStatus(_UpiStatus, metaclass=_UpiStatusEnumTypeWrapper):
     """Where a UPI payment stands."""
@@ -57,7 +59,37 @@ UPI_STATUS_EXPIRED: UpiStatus.ValueType  # 5
 """Nobody paid in time."""
 UPI_STATUS_DEEMED: UpiStatus.ValueType  # 6
 """Debited, but the credit is not confirmed: neither paid nor failed until a callback or a status check says so."""
+UPI_STATUS_CANCELED: UpiStatus.ValueType  # 7
+"""Called off before anybody paid."""
 Global___UpiStatus: _TypeAlias = UpiStatus  # noqa: Y015
+
+class _UpiRefundStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UpiRefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UpiRefundStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UPI_REFUND_STATUS_UNSPECIFIED: _UpiRefundStatus.ValueType  # 0
+    """Not said."""
+    UPI_REFUND_STATUS_PENDING: _UpiRefundStatus.ValueType  # 1
+    """The PSP has it; the payer does not have the money yet."""
+    UPI_REFUND_STATUS_SUCCEEDED: _UpiRefundStatus.ValueType  # 2
+    """The payer has the money."""
+    UPI_REFUND_STATUS_FAILED: _UpiRefundStatus.ValueType  # 3
+    """Nothing was given back."""
+
+class UpiRefundStatus(_UpiRefundStatus, metaclass=_UpiRefundStatusEnumTypeWrapper):
+    """Where a refund stands."""
+
+UPI_REFUND_STATUS_UNSPECIFIED: UpiRefundStatus.ValueType  # 0
+"""Not said."""
+UPI_REFUND_STATUS_PENDING: UpiRefundStatus.ValueType  # 1
+"""The PSP has it; the payer does not have the money yet."""
+UPI_REFUND_STATUS_SUCCEEDED: UpiRefundStatus.ValueType  # 2
+"""The payer has the money."""
+UPI_REFUND_STATUS_FAILED: UpiRefundStatus.ValueType  # 3
+"""Nothing was given back."""
+Global___UpiRefundStatus: _TypeAlias = UpiRefundStatus  # noqa: Y015
 
 @_typing.final
 class UpiStatusUpdated(_message.Message):
@@ -116,3 +148,95 @@ class UpiStatusUpdated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpiStatusUpdated: _TypeAlias = UpiStatusUpdated  # noqa: Y015
+
+@_typing.final
+class UpiRefundRequested(_message.Message):
+    """What the payer paid is to be given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The refund, and its reference at the PSP."""
+    amount_minor: _builtins.int
+    """How much, in paise."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "operation_id", b"operation_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpiRefundRequested: _TypeAlias = UpiRefundRequested  # noqa: Y015
+
+@_typing.final
+class UpiCancelRequested(_message.Message):
+    """Nobody is to pay any more; what is paid all the same is told as paid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpiCancelRequested: _TypeAlias = UpiCancelRequested  # noqa: Y015
+
+@_typing.final
+class UpiRefundUpdated(_message.Message):
+    """Something is known about a refund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RRN_FIELD_NUMBER: _builtins.int
+    DECLINE_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    operation_id: _builtins.str
+    """The refund."""
+    status: Global___UpiRefundStatus.ValueType
+    """Where it stands."""
+    rrn: _builtins.str
+    """The RRN of the refund, once the network knows it."""
+    @_builtins.property
+    def decline(self) -> _decline_pb2.Decline:
+        """Why not; with FAILED."""
+
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
+        status: Global___UpiRefundStatus.ValueType = ...,
+        rrn: _builtins.str = ...,
+        decline: _decline_pb2.Decline | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decline", b"decline", "operation_id", b"operation_id", "payment_id", b"payment_id", "rrn", b"rrn", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpiRefundUpdated: _TypeAlias = UpiRefundUpdated  # noqa: Y015
