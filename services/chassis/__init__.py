@@ -5,7 +5,7 @@ Once per event, once per request, deadlines, validation, traces, redaction and g
 """
 
 from services.chassis.bell import Bell
-from services.chassis.call import Call
+from services.chassis.call import EDGE, Call
 from services.chassis.clock import Clock, system_clock, timestamp
 from services.chassis.database import Connection, Database
 from services.chassis.declare import Attempt, calls_out, on, relay
@@ -22,7 +22,7 @@ from services.chassis.errors import (
     Unauthenticated,
     Unavailable,
 )
-from services.chassis.ids import derived_id, new_id
+from services.chassis.ids import derived_id, named_id, new_id
 from services.chassis.observe import calling, log
 from services.chassis.once import Answer, Once
 from services.chassis.outbox import Outbox
@@ -34,6 +34,7 @@ from services.chassis.tell import tell
 from services.chassis.unit import Unit
 
 __all__ = [
+    "EDGE",
     "AlreadyExists",
     "Answer",
     "Attempt",
@@ -64,6 +65,7 @@ __all__ = [
     "derived_id",
     "log",
     "mark",
+    "named_id",
     "new_id",
     "on",
     "relay",

@@ -12,6 +12,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{ULID()}"
 
 
+def named_id(prefix: str, cause: str) -> str:
+    """Return the identifier of what follows from `cause`: the same for the same cause, in the form of a new one."""
+    return f"{prefix}_{ULID.from_uuid(derived_id(cause, prefix, 0))}"
+
+
 def derived_id(cause: str, speaker: str, position: int) -> UUID:
     """Return the id of the fact that `speaker` tells at `position` (from 0) because of `cause`.
 

@@ -1,84 +1,35 @@
 """The life of one payment. Pure: no clock, no I/O; a state and a fact in, a state and what is to be said out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from florin.card_router.v1 import card_router_events_pb2 as acquiring
-from florin.card_router.v1.card_router_events_pb2 import AcquirerCaptureRequested, AcquirerResponded
+from florin.card_router.v1.card_router_events_pb2 import AcquirerResponded
 from florin.common.v1.decline_pb2 import Decline
-from florin.common.v1.instrument_pb2 import CardReference, UpiInstrument
-from florin.common.v1.money_pb2 import Money
 from florin.payments.v1 import payment_events_pb2 as said
 from florin.resolver.v1.resolver_events_pb2 import RouteRefused, RouteToAcquirer
 from florin.risk.v1.risk_events_pb2 import RiskCheckInitiated, RiskCleared, RiskDeclined, RiskReviewRequired
 from florin.tokenization.v1.tokenization_events_pb2 import TokenCreated, TokenRefused, TokenRequested
 from florin.upi.v1 import upi_events_pb2 as paying
-from florin.upi.v1.upi_events_pb2 import UpiStatusUpdated
+from florin.upi.v1.upi_events_pb2 import UpiCancelRequested, UpiRefundUpdated, UpiStatusUpdated
 from google.protobuf.message import Message
 
-from services.chassis import Poison, timestamp
+from services.chassis import timestamp
+from services.orchestrator import operations
+from services.orchestrator.payment import IllegalTransition, Payment, Stage, Step, told
 from services.orchestrator.reasons import decline_for
 
-AUTHORIZATION = acquiring.ACQUIRER_OPERATION_AUTHORIZATION
-PURCHASE = acquiring.ACQUIRER_OPERATION_PURCHASE
-CAPTURE = acquiring.ACQUIRER_OPERATION_CAPTURE
+ASKING = {acquiring.ACQUIRER_OPERATION_AUTHORIZATION, acquiring.ACQUIRER_OPERATION_PURCHASE}
+# Where calling a payment off needs nobody's consent.
+AT_HOME = {Stage.TOKENIZING, Stage.SCREENING, Stage.IN_REVIEW}
 
 
-class Stage(StrEnum):
-    """Where a payment stands inside Florin."""
+def begin(fact: said.PaymentInitiated, initiated_at: datetime, valid_for: timedelta) -> Step:
+    """Return a new payment and its first question: the vault's for a card, the risk engine's for UPI.
 
-    TOKENIZING = "tokenizing"
-    SCREENING = "screening"
-    IN_REVIEW = "in_review"
-    ROUTING = "routing"
-    AWAITING_PAYER = "awaiting_payer"
-    AUTHORIZED = "authorized"
-    CAPTURING = "capturing"
-    CAPTURED = "captured"
-    DECLINED = "declined"
-    FAILED = "failed"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """One payment. Amounts are minor units; `card` and `upi` are the contracts' messages, one of them set.
-
-    `revision` grows with every outcome that is told; `initiated_at` is when the merchant asked, in UTC.
+    valid_for: how long an authorization holds before it lapses.
     """
-
-    payment_id: str
-    merchant_id: str
-    amount_minor: int
-    currency: str
-    capture_method: int
-    description: str
-    customer_country: str
-    initiated_at: datetime
-    stage: Stage
-    revision: int = 1
-    capture_minor: int = 0
-    card: CardReference | None = None
-    upi: UpiInstrument | None = None
-
-    def amount(self, minor: int | None = None) -> Money:
-        """Return an amount in the payment's currency; what was asked for when none is given."""
-        return Money(amount_minor=self.amount_minor if minor is None else minor, currency=self.currency)
-
-
-Step = tuple[Payment, Sequence[Message]]
-M = TypeVar("M", bound=Message)
-
-
-class IllegalTransition(Poison):
-    """The payment cannot hear this fact where it stands."""
-
-
-def begin(fact: said.PaymentInitiated, initiated_at: datetime) -> Step:
-    """Return a new payment and its first question: the vault's for a card, the risk engine's for UPI."""
     payment = Payment(
         payment_id=fact.payment_id,
         merchant_id=fact.merchant_id,
@@ -89,6 +40,9 @@ def begin(fact: said.PaymentInitiated, initiated_at: datetime) -> Step:
         customer_country=fact.customer_country,
         initiated_at=initiated_at,
         stage=Stage.TOKENIZING,
+        valid_for=valid_for,
+        answer_by=fact.answer_by.ToDatetime(UTC) if fact.HasField("answer_by") else None,
+        card_present=fact.card_present if fact.HasField("card_present") else None,
         upi=fact.upi if fact.HasField("upi") else None,
     )
     if payment.upi is not None:
@@ -99,7 +53,7 @@ def begin(fact: said.PaymentInitiated, initiated_at: datetime) -> Step:
     return payment, [wanted]
 
 
-def advance(payment: Payment | None, fact: Message) -> Step:  # noqa: PLR0911, PLR0912, C901 - the law of the machine on one page
+def advance(payment: Payment | None, fact: Message, now: datetime) -> Step:  # noqa: PLR0911, PLR0912, C901 - the law of the machine on one page
     """Return what the payment becomes on hearing `fact`, and what then has to be said. Raises IllegalTransition."""
     if payment is None:
         raise IllegalTransition(f"no payment hears this {type(fact).__name__}")
@@ -117,22 +71,45 @@ def advance(payment: Payment | None, fact: Message) -> Step:  # noqa: PLR0911, P
             return _decline(payment, decline_for("risk_declined"))
         case Stage.SCREENING, RiskReviewRequired():
             held = replace(payment, stage=Stage.IN_REVIEW, revision=payment.revision + 1)
-            return held, [_told(said.PaymentReviewStarted, held)]
+            return held, [told(said.PaymentReviewStarted, held)]
+        # What was asked before the payment was called off is answered after it.
+        case Stage.CANCELED, TokenCreated() | TokenRefused() | RiskCleared() | RiskDeclined() | RiskReviewRequired():
+            return payment, []
 
         case Stage.ROUTING, RouteRefused(reason=reason):
             return _fail(payment, decline_for(reason))
-        case Stage.ROUTING, AcquirerResponded(operation=operation) if operation in {AUTHORIZATION, PURCHASE}:
-            return _authorization_answered(payment, fact)
+        case Stage.ROUTING, AcquirerResponded(operation=operation) if operation in ASKING:
+            return _authorization_answered(payment, fact, now)
         case Stage.ROUTING | Stage.AWAITING_PAYER, UpiStatusUpdated():
-            return _upi_answered(payment, fact)
+            return _upi_answered(payment, fact, now)
         # The payer paid after the time was over: the money has moved, and saying otherwise would lose it.
-        case Stage.EXPIRED, UpiStatusUpdated(status=status) if status == paying.UPI_STATUS_SUCCEEDED:
-            return _upi_answered(payment, fact)
+        case Stage.EXPIRED | Stage.CANCELED, UpiStatusUpdated(status=paying.UPI_STATUS_SUCCEEDED):
+            return _upi_answered(payment, fact, now)
+        case Stage.EXPIRED | Stage.CANCELED, UpiStatusUpdated(status=paying.UPI_STATUS_DEEMED):
+            return payment, []
 
-        case Stage.AUTHORIZED, said.PaymentCaptureRequested(amount_minor=wanted):
-            return _capture(payment, wanted)
-        case Stage.CAPTURING, AcquirerResponded(operation=operation) if operation == CAPTURE:
-            return _capture_answered(payment, fact)
+        case stage, said.PaymentCancelRequested() if stage in AT_HOME:
+            return _canceled(payment)
+        case Stage.ROUTING, said.PaymentCancelRequested():
+            return replace(payment, canceling=True), []
+        case Stage.AWAITING_PAYER, said.PaymentCancelRequested() if not payment.deemed:
+            return replace(payment, canceling=True), [UpiCancelRequested(payment_id=payment.payment_id)]
+        case _, said.PaymentCancelRequested():
+            after = replace(payment, revision=payment.revision + 1)
+            return after, [told(said.PaymentCancelFailed, after, decline=decline_for("too_late_to_cancel"))]
+
+        case _, said.PaymentCaptureRequested():
+            return operations.capture(payment, fact)
+        case _, said.PaymentVoidRequested():
+            return operations.void(payment, fact, now)
+        case _, said.PaymentRefundRequested():
+            return operations.refund(payment, fact)
+        case _, said.AuthorizationLapsed():
+            return operations.lapse(payment)
+        case _, AcquirerResponded(operation=operation) if operation not in ASKING:
+            return operations.answered(payment, fact)
+        case _, UpiRefundUpdated():
+            return operations.upi_refund_answered(payment, fact)
 
         case stage, _:
             raise IllegalTransition(f"a payment that is {stage} cannot hear {type(fact).__name__}")
@@ -158,46 +135,53 @@ def _route(payment: Payment) -> Step:
         amount=payment.amount(),
         capture_method=payment.capture_method,  # type: ignore[arg-type]  # stored as the contract's number
         description=payment.description,
+        answer_by=timestamp(payment.answer_by) if payment.answer_by else None,
+        card_present=payment.card_present,
         card=payment.card,
         upi=payment.upi,
     )
-    return replace(payment, stage=Stage.ROUTING), [wanted]
+    # What the chip said is for the acquirer alone; nothing of it is kept.
+    return replace(payment, stage=Stage.ROUTING, card_present=None), [wanted]
 
 
-def _authorization_answered(payment: Payment, fact: AcquirerResponded) -> Step:
+def _authorization_answered(payment: Payment, fact: AcquirerResponded, now: datetime) -> Step:
     if fact.outcome == acquiring.ACQUIRER_OUTCOME_DECLINED:
         return _decline(payment, fact.decline)
     if fact.outcome != acquiring.ACQUIRER_OUTCOME_APPROVED:
         return _fail(payment, fact.decline)
-    held = replace(payment, stage=Stage.AUTHORIZED, revision=payment.revision + 1)
-    authorized = _told(
+    purchased = fact.operation == acquiring.ACQUIRER_OPERATION_PURCHASE
+    approved = replace(payment, authorized_at=now, purchased=purchased)
+    if payment.canceling:
+        return _given_back(approved, _canceled)
+    if payment.answer_by is not None and now > payment.answer_by:
+        return _given_back(approved, lambda late: _fail(late, decline_for("answer_too_late")))
+    held = replace(approved, stage=Stage.AUTHORIZED, revision=payment.revision + 1)
+    authorized = told(
         said.PaymentAuthorized,
         held,
         amount=held.amount(),
         rrn=fact.rrn,
         approval_code=fact.approval_code,
         acquirer=fact.acquirer,
+        expires_at=None if purchased or held.lapses_at is None else timestamp(held.lapses_at),
     )
-    if fact.operation == AUTHORIZATION:
-        return held, [authorized]
-    return _take(replace(held, capture_minor=held.amount_minor), [authorized])
+    return _taken(held, authorized) if purchased else (held, [authorized])
 
 
-def _upi_answered(payment: Payment, fact: UpiStatusUpdated) -> Step:
+def _given_back(payment: Payment, end: Callable[[Payment], Step]) -> Step:
+    """The approval came for nobody: the payment ends as it would have without, and what it holds is released."""
+    ended, outcomes = end(payment)
+    after, orders = operations.released(ended)
+    return after, [*orders, *outcomes]
+
+
+def _upi_answered(payment: Payment, fact: UpiStatusUpdated, now: datetime) -> Step:  # noqa: PLR0911 - a case each
     match payment.stage, fact.status:
-        case Stage.ROUTING, status if status == paying.UPI_STATUS_AWAITING_PAYER:
-            waiting = replace(payment, stage=Stage.AWAITING_PAYER, revision=payment.revision + 1)
-            action = _told(
-                said.PaymentActionRequired,
-                waiting,
-                intent_uri=fact.intent_uri,
-                qr_payload=fact.qr_payload,
-                expires_at=fact.expires_at,
-            )
-            return waiting, [action]
-        case _, status if status == paying.UPI_STATUS_SUCCEEDED:
-            paid = replace(payment, revision=payment.revision + 1, capture_minor=payment.amount_minor)
-            authorized = _told(
+        case Stage.ROUTING, paying.UPI_STATUS_AWAITING_PAYER:
+            return _await_payer(payment, fact)
+        case _, paying.UPI_STATUS_SUCCEEDED:
+            paid = replace(payment, revision=payment.revision + 1, authorized_at=now)
+            authorized = told(
                 said.PaymentAuthorized,
                 paid,
                 amount=paid.amount(),
@@ -205,58 +189,58 @@ def _upi_answered(payment: Payment, fact: UpiStatusUpdated) -> Step:
                 upi_txn_id=fact.upi_txn_id,
                 acquirer=fact.psp,
             )
-            return _take(paid, [authorized])
-        case _, status if status == paying.UPI_STATUS_DECLINED:
+            return _taken(paid, authorized)
+        case _, paying.UPI_STATUS_DECLINED:
             return _decline(payment, fact.decline)
-        case _, status if status == paying.UPI_STATUS_FAILED:
+        case _, paying.UPI_STATUS_FAILED:
             return _fail(payment, fact.decline)
-        case _, status if status == paying.UPI_STATUS_EXPIRED:
-            return _expire(payment, fact.decline)
-        # Deemed is neither paid nor failed; asked again while waiting says nothing new.
-        case _, status if status in {paying.UPI_STATUS_DEEMED, paying.UPI_STATUS_AWAITING_PAYER}:
+        case _, paying.UPI_STATUS_EXPIRED:
+            ended = replace(payment, stage=Stage.EXPIRED, revision=payment.revision + 1)
+            return ended, [told(said.PaymentExpired, ended, decline=fact.decline)]
+        case _, paying.UPI_STATUS_CANCELED:
+            return _canceled(payment)
+        # Deemed is neither paid nor failed; said again it is nothing new, as is asking the payer again.
+        case _, paying.UPI_STATUS_DEEMED if not payment.deemed:
+            deemed = replace(payment, deemed=True, revision=payment.revision + 1)
+            return deemed, [told(said.PaymentDeemed, deemed)]
+        case _, paying.UPI_STATUS_DEEMED | paying.UPI_STATUS_AWAITING_PAYER:
             return payment, []
         case _, status:
             raise IllegalTransition(f"no UPI status has the number {status}")
 
 
-def _capture(payment: Payment, wanted_minor: int) -> Step:
-    if wanted_minor > payment.amount_minor:
-        return _capture_failed(payment, decline_for("amount_too_large"))
-    capturing = replace(payment, stage=Stage.CAPTURING, capture_minor=wanted_minor)
-    order = AcquirerCaptureRequested(payment_id=payment.payment_id, amount=payment.amount(wanted_minor))
-    return capturing, [order]
+def _await_payer(payment: Payment, fact: UpiStatusUpdated) -> Step:
+    if payment.canceling:
+        return replace(payment, stage=Stage.AWAITING_PAYER), [UpiCancelRequested(payment_id=payment.payment_id)]
+    waiting = replace(payment, stage=Stage.AWAITING_PAYER, revision=payment.revision + 1)
+    action = told(
+        said.PaymentActionRequired,
+        waiting,
+        intent_uri=fact.intent_uri,
+        qr_payload=fact.qr_payload,
+        expires_at=fact.expires_at,
+    )
+    return waiting, [action]
 
 
-def _capture_answered(payment: Payment, fact: AcquirerResponded) -> Step:
-    if fact.outcome == acquiring.ACQUIRER_OUTCOME_APPROVED:
-        return _take(payment, [])
-    return _capture_failed(payment, fact.decline)
-
-
-def _capture_failed(payment: Payment, decline: Decline) -> Step:
-    held = replace(payment, stage=Stage.AUTHORIZED, revision=payment.revision + 1, capture_minor=0)
-    return held, [_told(said.PaymentCaptureFailed, held, decline=decline)]
-
-
-def _take(payment: Payment, before: Sequence[Message]) -> Step:
-    taken = replace(payment, stage=Stage.CAPTURED, revision=payment.revision + 1)
-    return taken, [*before, _told(said.PaymentCaptured, taken, amount=taken.amount(taken.capture_minor))]
+def _taken(payment: Payment, authorized: Message) -> Step:
+    """Authorized and captured in one."""
+    taken = replace(
+        payment, stage=Stage.CAPTURED, revision=payment.revision + 1, captured_minor=payment.amount_minor
+    )
+    return taken, [authorized, told(said.PaymentCaptured, taken, amount=taken.amount(), final=True)]
 
 
 def _decline(payment: Payment, decline: Decline) -> Step:
     ended = replace(payment, stage=Stage.DECLINED, revision=payment.revision + 1)
-    return ended, [_told(said.PaymentDeclined, ended, decline=decline)]
+    return ended, [told(said.PaymentDeclined, ended, decline=decline)]
 
 
 def _fail(payment: Payment, decline: Decline) -> Step:
     ended = replace(payment, stage=Stage.FAILED, revision=payment.revision + 1)
-    return ended, [_told(said.PaymentFailed, ended, decline=decline)]
+    return ended, [told(said.PaymentFailed, ended, decline=decline)]
 
 
-def _expire(payment: Payment, decline: Decline) -> Step:
-    ended = replace(payment, stage=Stage.EXPIRED, revision=payment.revision + 1)
-    return ended, [_told(said.PaymentExpired, ended, decline=decline)]
-
-
-def _told(kind: type[M], payment: Payment, **more: Any) -> M:
-    return kind(payment_id=payment.payment_id, merchant_id=payment.merchant_id, revision=payment.revision, **more)
+def _canceled(payment: Payment) -> Step:
+    ended = replace(payment, stage=Stage.CANCELED, revision=payment.revision + 1, canceling=False)
+    return ended, [told(said.PaymentCanceled, ended)]

@@ -1,4 +1,4 @@
-"""Why a payment ends before any network was asked: reason, sentence for a person, whether to try again. Data."""
+"""Why Florin itself says no, without any network: reason, sentence for a person, whether to try again. Data."""
 
 from typing import NamedTuple
 
@@ -34,7 +34,15 @@ REASONS: dict[str, Reason] = {
         RETRY_ADVICE_FIX_DATA,
     ),
     "manual_capture_not_supported": Reason("UPI payments are captured at once.", RETRY_ADVICE_FIX_DATA),
-    "amount_too_large": Reason("The amount is larger than what was authorized.", RETRY_ADVICE_FIX_DATA),
+    "amount_too_large": Reason("The amount is larger than what is held.", RETRY_ADVICE_FIX_DATA),
+    "refund_too_large": Reason("The amount is larger than what is captured and not refunded.", RETRY_ADVICE_FIX_DATA),
+    "not_authorized": Reason("Nothing is held that could be captured.", RETRY_ADVICE_NEVER),
+    "not_captured": Reason("Nothing is captured that could be refunded.", RETRY_ADVICE_NEVER),
+    "nothing_held": Reason("Nothing is held that could be given back: refund what is captured.", RETRY_ADVICE_NEVER),
+    "operation_in_progress": Reason("Another operation of this payment is under way.", RETRY_ADVICE_LATER),
+    "too_late_to_cancel": Reason("The payment has come too far to be called off.", RETRY_ADVICE_NEVER),
+    "authorization_lapsed": Reason("What was held was not captured in time.", RETRY_ADVICE_NEVER),
+    "answer_too_late": Reason("The approval came too late and is given back.", RETRY_ADVICE_LATER),
 }
 
 

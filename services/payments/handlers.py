@@ -5,12 +5,19 @@ from dataclasses import replace
 from florin.payments.v1.payment_events_pb2 import (
     PaymentActionRequired,
     PaymentAuthorized,
+    PaymentCanceled,
+    PaymentCancelFailed,
     PaymentCaptured,
     PaymentCaptureFailed,
     PaymentDeclined,
+    PaymentDeemed,
     PaymentExpired,
     PaymentFailed,
+    PaymentRefunded,
+    PaymentRefundFailed,
     PaymentReviewStarted,
+    PaymentVoided,
+    PaymentVoidFailed,
 )
 from florin.payments.v1.payment_service_pb2 import Payment
 from florin.tokenization.v1.tokenization_events_pb2 import TokenCreated
@@ -18,40 +25,70 @@ from google.protobuf.message import Message
 
 from services.chassis import Poison, Unit, on
 from services.payments import store
-from services.payments.domain import after
+from services.payments.domain import FINAL
+from services.payments.outcomes import REFUSALS, after
 from services.payments.store import View
 
 
 class PaymentsHandlers:
     """Keeps the merchant's view up to date."""
 
-    @on(PaymentReviewStarted, PaymentActionRequired, PaymentAuthorized, PaymentDeclined, PaymentFailed, PaymentExpired)
+    @on(
+        PaymentReviewStarted,
+        PaymentActionRequired,
+        PaymentDeemed,
+        PaymentAuthorized,
+        PaymentDeclined,
+        PaymentFailed,
+        PaymentExpired,
+        PaymentCanceled,
+    )
     def hear_outcome(self, fact: Message, unit: Unit) -> None:
-        """The payment has come further."""
+        """The payment has come further. One that has ended waits for nothing more."""
         view = _locked(unit, fact.payment_id)  # type: ignore[attr-defined]  # each of them has it
-        _keep(unit, view, replace(view, payment=after(view.payment, fact, unit.now)))
+        payment = after(view.payment, fact, unit.now)
+        pending = "" if payment.status in FINAL else view.pending
+        _keep(unit, view, replace(view, payment=payment, pending=pending))
 
-    @on(PaymentCaptured)
-    def hear_captured(self, fact: PaymentCaptured, unit: Unit) -> None:
-        """The money is taken."""
-        view = _locked(unit, fact.payment_id)
-        _keep(unit, view, replace(view, payment=after(view.payment, fact, unit.now), capturing=False))
+    @on(
+        PaymentCaptured,
+        PaymentCaptureFailed,
+        PaymentVoided,
+        PaymentVoidFailed,
+        PaymentRefunded,
+        PaymentRefundFailed,
+    )
+    def hear_operation(self, fact: Message, unit: Unit) -> None:
+        """A capture, a void or a refund has its outcome. One that nobody asked for here has no id."""
+        operation_id: str = fact.operation_id  # type: ignore[attr-defined]
+        _ended(unit, fact, operation_id)
 
-    @on(PaymentCaptureFailed)
-    def hear_capture_failed(self, fact: PaymentCaptureFailed, unit: Unit) -> None:
-        """The capture was not accepted; the payment is authorized as before."""
-        view = _locked(unit, fact.payment_id)
-        changed = after(view.payment, fact, unit.now)
-        _keep(unit, view, View(changed, capturing=False, capture_decline=fact.decline))
+    @on(PaymentCancelFailed)
+    def hear_cancel_failed(self, fact: PaymentCancelFailed, unit: Unit) -> None:
+        """The payment goes on."""
+        _ended(unit, fact, _locked(unit, fact.payment_id).pending)
 
     @on(TokenCreated)
     def hear_token(self, fact: TokenCreated, unit: Unit) -> None:
-        """The vault knows the card's scheme; the API, which never looks at a number twice, takes it from there."""
+        """The vault has seen the card; the API, which never looks at a number twice, takes from there what it shows."""
         view = _locked(unit, fact.payment_id)
         payment = Payment()
         payment.CopyFrom(view.payment)
         payment.card.scheme = fact.card.scheme
+        payment.card.last4 = fact.card.last4
+        payment.card.expiry_month = fact.card.expiry_month
+        payment.card.expiry_year = fact.card.expiry_year
         _keep(unit, view, replace(view, payment=payment))
+
+
+def _ended(unit: Unit, fact: Message, operation_id: str) -> None:
+    view = _locked(unit, fact.payment_id)  # type: ignore[attr-defined]
+    changed = replace(view, payment=after(view.payment, fact, unit.now))
+    if operation_id and view.pending == operation_id:
+        changed = replace(changed, pending="")
+    if operation_id and isinstance(fact, REFUSALS):
+        changed = replace(changed, refused=operation_id, refusal=fact.decline)
+    _keep(unit, view, changed)
 
 
 def _locked(unit: Unit, payment_id: str) -> View:

@@ -1,12 +1,12 @@
 """What merchants may ask for. The REST paths, the scopes and the limits of every field are in the contract."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 from florin.common.v1.instrument_pb2 import SealedCard
-from florin.payments.v1.payment_events_pb2 import PaymentCaptureRequested
 from florin.payments.v1.payment_service_pb2 import (
+    CancelPaymentRequest,
+    CancelPaymentResponse,
     CapturePaymentRequest,
     CapturePaymentResponse,
     CreatePaymentRequest,
@@ -15,64 +15,99 @@ from florin.payments.v1.payment_service_pb2 import (
     GetPaymentResponse,
     ListPaymentsRequest,
     ListPaymentsResponse,
+    RefundPaymentRequest,
+    RefundPaymentResponse,
+    VoidPaymentRequest,
+    VoidPaymentResponse,
     WatchPaymentRequest,
     WatchPaymentResponse,
 )
 
-from services.chassis import Answer, Bell, Call, Clock, Database, FailedPrecondition, NotFound, Once, Unit, mark, new_id
-from services.payments import store
-from services.payments.domain import FINAL, actionable, capturable, check, initiated, opened
+from services.chassis import EDGE, Call, Clock, Database, Unit, mark, named_id, new_id
+from services.payments import begin, store
+from services.payments.domain import FINAL, actionable, check
 from services.payments.outside import Vault
 from services.payments.paging import page_size, position, token_after
 from services.payments.store import View
-
-RESPOND_ASYNC = "respond-async"
-R = TypeVar("R", CreatePaymentResponse, CapturePaymentResponse)
+from services.payments.waiting import Waiting, accepted, canceled, ended, rings
 
 
 class PaymentsService:
     """The merchants' API."""
 
-    def __init__(self, database: Database, once: Once, bell: Bell, vault: Vault, clock: Clock) -> None:
+    def __init__(self, database: Database, waiting: Waiting, vault: Vault, clock: Clock) -> None:
         self._database = database
-        self._once = once
-        self._bell = bell
+        self._waiting = waiting
         self._vault = vault
         self._clock = clock
 
     async def CreatePayment(self, request: CreatePaymentRequest, call: Call) -> CreatePaymentResponse:
         """Open a payment, then wait for an outcome the caller can act on."""
-        before = await asyncio.to_thread(self._once.before, call, request)
-        if before is not None:
-            return await self._answered(call, before, _decided)
-        check(request, self._clock())
+        before = await self._waiting.replayed(call, request, _decided)
+        if isinstance(before, CreatePaymentResponse):
+            return before
+        check(request, call.caller, self._clock())
         payment_id = new_id("pay")
-        sealed = await self._vault.sealed(payment_id, request.card) if request.HasField("card") else None
+        sealed = await self._sealed(payment_id, request)
+        answer_by = _answer_by(call, self._clock())
 
         def act(unit: Unit) -> CreatePaymentResponse:
-            return _open(unit, payment_id, call.tenant, request, sealed)
+            return begin.payment(unit, payment_id, call.tenant, request, sealed, answer_by)
 
-        return await self._performed(call, request, act, _decided)
+        return await self._waiting.performed(call, request, act, _decided)
 
     async def CapturePayment(self, request: CapturePaymentRequest, call: Call) -> CapturePaymentResponse:
         """Ask for the money that is held, then wait for the acquirer's acknowledgement."""
+        operation_id = _operation_id("cap", call)
 
         def act(unit: Unit) -> CapturePaymentResponse:
-            return _begin_capture(unit, call.tenant, request)
+            return begin.capture(unit, operation_id, call.tenant, request)
 
-        return await self._performed(call, request, act, _capture_ended)
+        return await self._waiting.performed(call, request, act, accepted(operation_id, "CAPTURE_REFUSED"))
+
+    async def VoidPayment(self, request: VoidPaymentRequest, call: Call) -> VoidPaymentResponse:
+        """Have what is held given back, then wait for the acquirer's acknowledgement."""
+        operation_id = _operation_id("voi", call)
+
+        def act(unit: Unit) -> VoidPaymentResponse:
+            return begin.void(unit, operation_id, call.tenant, request)
+
+        return await self._waiting.performed(call, request, act, accepted(operation_id, "VOID_REFUSED"))
+
+    async def RefundPayment(self, request: RefundPaymentRequest, call: Call) -> RefundPaymentResponse:
+        """Have captured money given back, then wait for the network. A refund that it refuses is an answer: FAILED."""
+        operation_id = _operation_id("ref", call)
+
+        def act(unit: Unit) -> RefundPaymentResponse:
+            return begin.refund(unit, operation_id, call.tenant, request)
+
+        return await self._waiting.performed(call, request, act, ended(operation_id))
+
+    async def CancelPayment(self, request: CancelPaymentRequest, call: Call) -> CancelPaymentResponse:
+        """Call a payment off, then wait until it is, or has ended otherwise."""
+        operation_id = _operation_id("can", call)
+
+        def act(unit: Unit) -> CancelPaymentResponse:
+            return begin.cancel(unit, operation_id, call.tenant, request)
+
+        return await self._waiting.performed(call, request, act, canceled(operation_id))
 
     async def GetPayment(self, request: GetPaymentRequest, call: Call) -> GetPaymentResponse:
         """Show one payment."""
         mark(request.payment_id)
-        view = await asyncio.to_thread(self._view, call.tenant, request.payment_id)
+        view = await self._waiting.view(call.tenant, request.payment_id)
         return GetPaymentResponse(payment=view.payment)
 
     def ListPayments(self, request: ListPaymentsRequest, call: Call) -> ListPaymentsResponse:
         """Show a page of payments, newest first."""
         size = page_size(request)
-        status = store.status_name(request.status)
-        filters = {"after": position(request), "reference": request.reference, "status": status}
+        filters = {
+            "after": position(request),
+            "reference": request.reference,
+            "status": store.status_name(request.status),
+            "rrn": request.rrn,
+            "upi_txn_id": request.upi_txn_id,
+        }
         with self._database.connection() as connection:
             found = store.page(connection, call.tenant, filters, size + 1)
         more = len(found) > size
@@ -80,94 +115,36 @@ class PaymentsService:
         return ListPaymentsResponse(payments=found[:size], next_page_token=token)
 
     async def WatchPayment(self, request: WatchPaymentRequest, call: Call) -> AsyncIterator[WatchPaymentResponse]:
-        """Show a payment now and after every change, until it is final or the time is over."""
+        """Show a payment now and after every change, until it is final and nothing is under way, or time is over."""
         shown = 0
-        async with self._bell.subscribed(request.payment_id) as rung:
+        async with self._waiting.bell.subscribed(request.payment_id) as rung:
             while True:
                 rung.clear()
-                payment = (await asyncio.to_thread(self._view, call.tenant, request.payment_id)).payment
-                if payment.revision > shown:
-                    shown = payment.revision
-                    yield WatchPaymentResponse(payment=payment)
-                if payment.status in FINAL or not await _rings(rung, call.remaining_s()):
+                view = await self._waiting.view(call.tenant, request.payment_id)
+                if view.payment.revision > shown:
+                    shown = view.payment.revision
+                    yield WatchPaymentResponse(payment=view.payment)
+                at_rest = view.payment.status in FINAL and not view.pending
+                if at_rest or not await rings(rung, call.remaining_s()):
                     return
 
-    async def _performed(
-        self,
-        call: Call,
-        request: CreatePaymentRequest | CapturePaymentRequest,
-        act: Callable[[Unit], R],
-        enough: Callable[[View], bool],
-    ) -> R:
-        answer = await asyncio.to_thread(self._once.perform, call, request, act, settled=False)
-        return await self._answered(call, answer, enough)
-
-    async def _answered(self, call: Call, answer: Answer, enough: Callable[[View], bool]) -> R:
-        """Wait until it is enough, and let the answer be what repeats get. A settled one is answered as it is."""
-        response: R = answer.message  # type: ignore[assignment]  # stored answers are of the rpc's own type
-        mark(response.payment.payment_id)
-        if answer.settled:
-            return response
-        if RESPOND_ASYNC not in call.metadata.get("prefer", ""):
-            view = await self._awaited(call, response.payment.payment_id, enough)
-            response = type(response)(payment=view.payment)
-        return await asyncio.to_thread(self._once.settle, call, response)
-
-    async def _awaited(self, call: Call, payment_id: str, enough: Callable[[View], bool]) -> View:
-        """Return the payment as soon as it is enough, or as it stands when the time is over."""
-        async with self._bell.subscribed(payment_id) as rung:
-            while True:
-                rung.clear()
-                view = await asyncio.to_thread(self._view, call.tenant, payment_id)
-                if enough(view):
-                    return view
-                if not await _rings(rung, call.remaining_s()):
-                    return view
-
-    def _view(self, merchant_id: str, payment_id: str) -> View:
-        with self._database.connection() as connection:
-            view = store.find(connection, merchant_id, payment_id)
-        if view is None:
-            raise NotFound("PAYMENT_NOT_FOUND", "there is no such payment")
-        return view
+    async def _sealed(self, payment_id: str, request: CreatePaymentRequest) -> SealedCard | None:
+        if request.HasField("card"):
+            return await self._vault.sealed(payment_id, request.card)
+        return request.sealed_card if request.HasField("sealed_card") else None
 
 
-def _open(
-    unit: Unit, payment_id: str, merchant_id: str, request: CreatePaymentRequest, sealed: SealedCard | None
-) -> CreatePaymentResponse:
-    payment = opened(payment_id, merchant_id, request, unit.now)
-    store.open_payment(unit, payment)
-    unit.emit(initiated(payment, request, sealed))
-    return CreatePaymentResponse(payment=payment)
+def _operation_id(prefix: str, call: Call) -> str:
+    """Return the operation's id; a repeat of the request, which has the same key, finds the same."""
+    if not call.request_key:
+        return new_id(prefix)
+    return named_id(prefix, f"{call.tenant}/{call.method.path}/{call.request_key}")
 
 
-def _begin_capture(unit: Unit, merchant_id: str, request: CapturePaymentRequest) -> CapturePaymentResponse:
-    view = store.lock(unit, request.payment_id)
-    if view is None or view.payment.merchant_id != merchant_id:
-        raise NotFound("PAYMENT_NOT_FOUND", "there is no such payment")
-    amount_minor = capturable(view.payment, capturing=view.capturing, amount_minor=request.amount_minor)
-    store.save(unit, View(view.payment, capturing=True))
-    unit.emit(PaymentCaptureRequested(payment_id=request.payment_id, amount_minor=amount_minor))
-    return CapturePaymentResponse(payment=view.payment)
+def _answer_by(call: Call, now: datetime) -> datetime | None:
+    """Return when an answer is too late. Merchants come back for theirs; a terminal's customer has gone."""
+    return None if call.caller == EDGE else now + timedelta(seconds=call.remaining_s())
 
 
 def _decided(view: View) -> bool:
     return actionable(view.payment)
-
-
-def _capture_ended(view: View) -> bool:
-    """Whether a capture has ended. Raises FailedPrecondition when it was not accepted."""
-    if view.capture_decline is not None:
-        decline = view.capture_decline
-        metadata = {"network_code": decline.network_code, "decline_reason": decline.reason}
-        raise FailedPrecondition("CAPTURE_REFUSED", decline.message or "capture not accepted", metadata=metadata)
-    return not view.capturing
-
-
-async def _rings(bell: asyncio.Event, within_s: float) -> bool:
-    try:
-        async with asyncio.timeout(within_s):
-            await bell.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -46,7 +46,8 @@ def card_route(wanted: RouteToAcquirer, merchant: Merchant) -> PaymentRouteCard:
     """Return the order to a card acquirer."""
     acceptor = CardAcceptor(
         acceptor_id=merchant.acceptor_id,
-        terminal_id=merchant.terminal_id,
+        # A terminal names itself; elsewhere the merchant's own id stands.
+        terminal_id=wanted.card_present.terminal_id or merchant.terminal_id,
         name=merchant.display_name,
         city=merchant.city,
         country=merchant.country,
@@ -59,6 +60,8 @@ def card_route(wanted: RouteToAcquirer, merchant: Merchant) -> PaymentRouteCard:
         capture_method=wanted.capture_method,
         card=wanted.card,
         acceptor=acceptor,
+        answer_by=wanted.answer_by if wanted.HasField("answer_by") else None,
+        card_present=wanted.card_present if wanted.HasField("card_present") else None,
     )
 
 

@@ -207,6 +207,28 @@ class PaymentCancelRequested(_message.Message):
 Global___PaymentCancelRequested: _TypeAlias = PaymentCancelRequested  # noqa: Y015
 
 @_typing.final
+class AuthorizationLapsed(_message.Message):
+    """What an authorization holds has been held for as long as it may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    """The payment."""
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuthorizationLapsed: _TypeAlias = AuthorizationLapsed  # noqa: Y015
+
+@_typing.final
 class PaymentReviewStarted(_message.Message):
     """A person has to look at the payment before it goes on."""
 
@@ -541,6 +563,7 @@ class PaymentVoided(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     OPERATION_ID_FIELD_NUMBER: _builtins.int
+    CAPTURED_AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     payment_id: _builtins.str
     """The payment."""
     merchant_id: _builtins.str
@@ -549,6 +572,8 @@ class PaymentVoided(_message.Message):
     """The payment's revision after this."""
     operation_id: _builtins.str
     """The void; empty when nobody asked for it: it lapsed, or followed a final capture."""
+    captured_amount_minor: _builtins.int
+    """What stays captured, in minor units."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was released."""
@@ -561,10 +586,11 @@ class PaymentVoided(_message.Message):
         revision: _builtins.int = ...,
         amount: _money_pb2.Money | None = ...,
         operation_id: _builtins.str = ...,
+        captured_amount_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "captured_amount_minor", b"captured_amount_minor", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "payment_id", b"payment_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
