@@ -29,8 +29,8 @@ INBOUND: Final = "inbound"
 """The name of the listener and of its route table."""
 
 CALLER: Final = "x-florin-caller"
-FROM_THE_EDGE: Final = ("x-florin-tenant", "x-florin-client", "x-florin-scopes")
-"""What the edge learnt from the caller's token. Said by anybody else it is a forgery."""
+FROM_THE_EDGE: Final = ("x-florin-tenant", "x-florin-client", "x-florin-scopes", "x-florin-terminal")
+"""What the edge learnt from the caller's token or certificate. Said by anybody else it is a forgery."""
 
 
 def inbound(topology: Topology, name: str, secrets: Secrets) -> listener.Listener:
@@ -76,7 +76,7 @@ def _policy(method: Method) -> rbac.Policy:
     path = matcher.PathMatcher(path=exact(method.path))
     return rbac.Policy(
         permissions=[rbac.Permission(url_path=path)],
-        principals=[_identity(caller) for caller in sorted(method.callers)],
+        principals=[_identity(caller) for caller in sorted(method.identities)],
     )
 
 

@@ -106,10 +106,15 @@ class Access(_message.Message):
     CALLERS_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     SIGNED_BY_SENDER_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The OAuth 2.0 scope that a client outside needs, without the resource server's prefix: `payments.write`."""
     signed_by_sender: _builtins.bool
     """True when the rpc authenticates its caller by a signature in the request itself, as callbacks do: no token is asked."""
+    terminals: _builtins.bool
+    """True when terminals may call the rpc, over gRPC on a listener of their own. Merchant and terminal are those of the
+    client certificate, never of the request. `callers` need not name `edge` for it: that would open it to tokens too.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The services, by name, whose identity is accepted. `edge` stands for calls that come from outside over REST or gRPC."""
@@ -120,10 +125,11 @@ class Access(_message.Message):
         callers: _abc.Iterable[_builtins.str] | None = ...,
         scope: _builtins.str = ...,
         signed_by_sender: _builtins.bool = ...,
+        terminals: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "scope", b"scope", "signed_by_sender", b"signed_by_sender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "scope", b"scope", "signed_by_sender", b"signed_by_sender", "terminals", b"terminals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
