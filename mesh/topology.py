@@ -59,7 +59,8 @@ class Binding:
 class Method:
     """One rpc and the policy its contract states.
 
-    `callers` are the identities its contract names; `terminals` is true when terminals may call it, through the edge.
+    `callers` are the identities its contract names; `terminals` is true when terminals may call it, through the edge;
+    `on_behalf` are those of the callers that name the tenant they call for.
     `repeatable` is true when the contract calls it NO_SIDE_EFFECTS or IDEMPOTENT; `keyed` when what makes a repeat safe
     is a request_id (AIP-155), so that without one it is not.
     """
@@ -72,6 +73,7 @@ class Method:
     scope: str = ""
     signed_by_sender: bool = False
     terminals: bool = False
+    on_behalf: frozenset[str] = frozenset()
     repeatable: bool = False
     keyed: bool = False
     bindings: tuple[Binding, ...] = ()
@@ -175,6 +177,7 @@ class Contracts:
                 scope=access.scope,
                 signed_by_sender=access.signed_by_sender,
                 terminals=access.terminals,
+                on_behalf=frozenset(access.on_behalf),
                 repeatable=options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
                 keyed="request_id" in rpc.input_type.fields_by_name,
                 bindings=self._bindings(options),
@@ -205,6 +208,8 @@ def checked(method: Method) -> Method:
         "belongs to no known service": method.owner not in SERVICES,
         "has no access option: nobody could call it": not method.identities,
         f"names unknown callers {sorted(method.callers - set(IDENTITIES))}": not method.callers <= set(IDENTITIES),
+        f"lets {sorted(method.on_behalf - method.callers)} speak for others, who may not call": not method.on_behalf
+        <= method.callers,
         "has no deadline_ms": not method.deadline_ms,
         "is open to the edge, but has neither a scope nor signed_by_sender": EDGE in method.callers
         and not (method.scope or method.signed_by_sender),

@@ -21,8 +21,9 @@ MARGIN_MOST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `caller` is the service that makes it; `tenant` whom it is made for, when it came through the edge.
+    """One call. `caller` is the service that makes it; `tenant` whom it is made for.
 
+    The tenant is what the edge says, or a service that the contract lets speak on behalf of others; else empty.
     `terminal` is the tenant's terminal that makes it, by its certificate; empty where no terminal does.
     `deadline` is on time.monotonic()'s scale, in seconds.
     """
@@ -52,12 +53,14 @@ def admitted(method: MethodContract, metadata: Mapping[str, str], remaining_s: f
     PermissionDenied.
     """
     caller = metadata.get(CALLER, "").removeprefix(TRUST_DOMAIN)
-    outside = metadata if caller == EDGE else {}
-    tenant, terminal = outside.get(TENANT, ""), outside.get(TERMINAL, "")
+    tenant = metadata.get(TENANT, "") if caller == EDGE or caller in method.on_behalf else ""
+    terminal = metadata.get(TERMINAL, "") if caller == EDGE else ""
     if not (method.terminals if terminal else caller in method.callers):
         raise PermissionDenied("CALLER_NOT_ALLOWED", f"this caller may not call {method.path}")
     if caller == EDGE and not method.signed_by_sender:
         _check_tenant(method, tenant, None if terminal else metadata.get(SCOPES, ""))
+    if caller in method.on_behalf:
+        _check_tenant(method, tenant, None)
     return Call(
         method=method,
         caller=caller,
@@ -86,7 +89,7 @@ def _request_key(header: str | None, request_id: str) -> str:
 
 
 def _check_tenant(method: MethodContract, tenant: str, scopes: str | None) -> None:
-    """Check that a call from outside is made for somebody, and by whom a scope lets; a terminal needs none."""
+    """Check that a call is made for somebody and, where `scopes` are told, that they let it be made."""
     if not tenant:
         raise Unauthenticated("TENANT_UNKNOWN", "the call names nobody it is made for")
     if scopes is not None and method.scope not in scopes.split():

@@ -35,7 +35,8 @@ class EventContract:
 class MethodContract:
     """What the contract says of one rpc: callers by name, the OAuth scope, the deadline, whether a repeat is safe.
 
-    `terminals` is true when terminals may call it, beside the callers that are named.
+    `terminals` is true when terminals may call it, beside the callers that are named; `on_behalf` are those of the
+    callers that name the tenant they call for.
     """
 
     descriptor: MethodDescriptor
@@ -43,6 +44,7 @@ class MethodContract:
     scope: str
     signed_by_sender: bool
     terminals: bool
+    on_behalf: frozenset[str]
     deadline_ms: int
     idempotency: str
 
@@ -142,6 +144,7 @@ def _method(method: MethodDescriptor) -> MethodContract:
         scope=access.scope,
         signed_by_sender=access.signed_by_sender,
         terminals=access.terminals,
+        on_behalf=frozenset(access.on_behalf),
         deadline_ms=options.Extensions[options_pb2.deadline_ms],
         idempotency=MethodOptions.IdempotencyLevel.Name(options.idempotency_level),
     )

@@ -96,6 +96,28 @@ def test_only_the_edge_says_which_terminal_calls() -> None:
     assert (call.tenant, call.terminal, call.on_behalf_of) == ("", "", "risk")
 
 
+FOR_A_SPEAKER = replace(GET, callers=frozenset({"edge", "risk", "upi"}), on_behalf=frozenset({"risk"}))
+FROM_A_SPEAKER = {"x-florin-caller": f"{SPIFFE}risk", "x-florin-tenant": "mer_demo", "x-florin-terminal": "T0000001"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tenant"),
+    [
+        (FROM_A_SPEAKER, "mer_demo"),
+        (FROM_A_SPEAKER | {"x-florin-caller": f"{SPIFFE}upi"}, ""),
+        (FROM_A_SPEAKER | {"x-florin-tenant": ""}, None),
+        ({"x-florin-caller": f"{SPIFFE}risk"}, None),
+    ],
+)
+def test_who_may_speak_on_behalf_of_others_says_of_whom(metadata: dict[str, str], tenant: str | None) -> None:
+    if tenant is None:
+        with pytest.raises(Unauthenticated):
+            admitted(FOR_A_SPEAKER, metadata, None, "")
+        return
+    call = admitted(FOR_A_SPEAKER, metadata, None, "")
+    assert (call.tenant, call.terminal) == (tenant, "")
+
+
 @pytest.mark.parametrize(("own_s", "most_s"), [(None, 5.0), (60.0, 5.0), (1.0, 1.0), (0.0, 0.0)])
 def test_the_shorter_deadline_wins_less_a_margin(own_s: float | None, most_s: float) -> None:
     remaining_s = admitted(GET, EDGE, own_s, "").remaining_s()

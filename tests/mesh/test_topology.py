@@ -77,6 +77,7 @@ def test_an_rpc_for_terminals_is_called_by_the_edge_and_is_not_open_to_tokens() 
         (without(options_pb2.access), "has no access option"),
         (without(options_pb2.deadline_ms), "has no deadline_ms"),
         (access(callers=["edge", "paymnets"]), "names unknown callers ['paymnets']"),
+        (access(callers=["risk"], on_behalf=["upi"]), "lets ['upi'] speak for others, who may not call"),
         (access(callers=["edge"]), "has neither a scope nor signed_by_sender"),
         (access(callers=["payments"]), "has a REST form, but is not open to the edge"),
     ],
