@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mesh.resources.routing import retries
-from mesh.topology import Contracts, Method
+from mesh.topology import TERMINAL, Contracts, Method
 
 
 class UnknownMethodError(LookupError):
@@ -24,12 +24,12 @@ class Explanation:
 
 
 def explain(contracts: Contracts, caller: str, name: str) -> Explanation:
-    """Return what the contracts say of a call; `name` is the rpc's full name, its path, or as much as is unique.
+    """Return what the contracts say of a call by an identity, or by a `terminal`.
 
-    Raises UnknownMethodError.
+    `name` is the rpc's full name, its path, or as much as is unique. Raises UnknownMethodError.
     """
     method = find(contracts, name)
-    allowed = caller in method.callers
+    allowed = caller in method.callers or (caller == TERMINAL and method.terminals)
     return Explanation(
         caller=caller,
         method=method,
@@ -37,7 +37,7 @@ def explain(contracts: Contracts, caller: str, name: str) -> Explanation:
         rule=_rule(method, caller, allowed=allowed),
         deadline=f"{method.deadline_ms} ms, or the caller's own where that is shorter",
         retries=_retries(method),
-        scope=method.scope or ("signed by its sender" if method.signed_by_sender else "none"),
+        scope=_credential(method, caller),
     )
 
 
@@ -56,9 +56,15 @@ def find(contracts: Contracts, name: str) -> Method:
 
 
 def _rule(method: Method, caller: str, *, allowed: bool) -> str:
-    names = ", ".join(sorted(method.callers))
-    verdict = f"names {caller}" if allowed else f"names {names}, and not {caller}"
+    named = (*sorted(method.callers), *(["terminals"] if method.terminals else []))
+    verdict = f"names {caller}" if allowed else f"names {', '.join(named)}, and not {caller}"
     return f"the access option of {method.name} {verdict}"
+
+
+def _credential(method: Method, caller: str) -> str:
+    if caller == TERMINAL:
+        return "none: the terminal's certificate stands for it"
+    return method.scope or ("signed by its sender" if method.signed_by_sender else "none")
 
 
 def _retries(method: Method) -> str:

@@ -33,6 +33,8 @@ SERVICES: Final = (
 EDGE: Final = "edge"
 OPERATOR: Final = "operator"
 """A person at `florin` or grpcurl: calls the services, is called by nobody."""
+TERMINAL: Final = "terminal"
+"""Any point-of-sale terminal: no identity of the mesh, it calls through the edge."""
 
 IDENTITIES: Final = (*SERVICES, EDGE, OPERATOR)
 
@@ -57,6 +59,8 @@ class Binding:
 class Method:
     """One rpc and the policy its contract states.
 
+    `callers` are the identities its contract names; `terminals` is true when terminals may call it, through the edge;
+    `on_behalf` are those of the callers that name the tenant they call for.
     `repeatable` is true when the contract calls it NO_SIDE_EFFECTS or IDEMPOTENT; `keyed` when what makes a repeat safe
     is a request_id (AIP-155), so that without one it is not.
     """
@@ -68,9 +72,16 @@ class Method:
     deadline_ms: int
     scope: str = ""
     signed_by_sender: bool = False
+    terminals: bool = False
+    on_behalf: frozenset[str] = frozenset()
     repeatable: bool = False
     keyed: bool = False
     bindings: tuple[Binding, ...] = ()
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """The identities from which a call is accepted: those that are named, and the edge where terminals may call."""
+        return self.callers | ({EDGE} if self.terminals else set())
 
     @property
     def name(self) -> str:
@@ -135,11 +146,15 @@ class Contracts:
 
     def callable_by(self, caller: str) -> tuple[Method, ...]:
         """Return the rpcs that an identity may call."""
-        return tuple(method for method in self.methods if caller in method.callers)
+        return tuple(method for method in self.methods if caller in method.identities)
 
     def public(self) -> tuple[Method, ...]:
         """Return the rpcs that have a REST form and may be called from outside."""
-        return tuple(method for method in self.callable_by(EDGE) if method.bindings)
+        return tuple(method for method in self.methods if EDGE in method.callers and method.bindings)
+
+    def for_terminals(self) -> tuple[Method, ...]:
+        """Return the rpcs that terminals may call."""
+        return tuple(method for method in self.methods if method.terminals)
 
     def _rpcs(self) -> Iterator[MethodDescriptor]:
         for file in self.files.file:
@@ -161,6 +176,8 @@ class Contracts:
                 deadline_ms=options.Extensions[self.pool.FindExtensionByName("florin.options.v1.deadline_ms")],
                 scope=access.scope,
                 signed_by_sender=access.signed_by_sender,
+                terminals=access.terminals,
+                on_behalf=frozenset(access.on_behalf),
                 repeatable=options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
                 keyed="request_id" in rpc.input_type.fields_by_name,
                 bindings=self._bindings(options),
@@ -189,8 +206,10 @@ def checked(method: Method) -> Method:
     """Return the method. Raises ContractError where its policy has a hole."""
     problems = {
         "belongs to no known service": method.owner not in SERVICES,
-        "has no access option: nobody could call it": not method.callers,
+        "has no access option: nobody could call it": not method.identities,
         f"names unknown callers {sorted(method.callers - set(IDENTITIES))}": not method.callers <= set(IDENTITIES),
+        f"lets {sorted(method.on_behalf - method.callers)} speak for others, who may not call": not method.on_behalf
+        <= method.callers,
         "has no deadline_ms": not method.deadline_ms,
         "is open to the edge, but has neither a scope nor signed_by_sender": EDGE in method.callers
         and not (method.scope or method.signed_by_sender),

@@ -16,7 +16,7 @@ from mesh.local import places
 from mesh.local.configure import GENERATED
 from mesh.local.run import Run
 from mesh.local.screen import console, say, show
-from mesh.topology import IDENTITIES, Contracts
+from mesh.topology import IDENTITIES, TERMINAL, Contracts
 
 KINDS = tuple(NAMES.values())
 VERSION_DIGITS = 6
@@ -64,14 +64,14 @@ def certs(ctx: typer.Context) -> None:
 
 @mesh.command(name="explain")
 def explain_call(
-    caller: Annotated[str, typer.Argument(help="An identity: payments, edge, operator, ...")],
+    caller: Annotated[str, typer.Argument(help="An identity: payments, edge, operator, ...; or terminal.")],
     method: Annotated[str, typer.Argument(help="An rpc: its full name, or as much of it as is unique.")],
 ) -> None:
     """Say whether a caller may call a method, which rule says so, and on what terms. Exits with 1 where it may not."""
     from mesh.explain import UnknownMethodError, explain  # noqa: PLC0415 - Envoy's types take a second to load
 
-    if caller not in IDENTITIES:
-        raise typer.BadParameter(f"nobody is called {caller}; there are {', '.join(IDENTITIES)}")
+    if caller not in (known := (*IDENTITIES, TERMINAL)):
+        raise typer.BadParameter(f"nobody is called {caller}; there are {', '.join(known)}")
     try:
         told = explain(Contracts((GENERATED / "florin.binpb").read_bytes()), caller, method)
     except UnknownMethodError as error:

@@ -1,5 +1,6 @@
 """The inbound side of a sidecar: who may reach the service, by the contracts, and what the service is told of them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation
@@ -29,14 +30,22 @@ INBOUND: Final = "inbound"
 """The name of the listener and of its route table."""
 
 CALLER: Final = "x-florin-caller"
-FROM_THE_EDGE: Final = ("x-florin-tenant", "x-florin-client", "x-florin-scopes")
-"""What the edge learnt from the caller's token. Said by anybody else it is a forgery."""
+FROM_THE_EDGE: Final = ("x-florin-client", "x-florin-scopes", "x-florin-terminal")
+"""What the edge learnt from the caller's token or certificate. Said by anybody else it is a forgery."""
+
+TENANT: Final = "x-florin-tenant"
+"""Whom a call is made for: the edge says it, and whom a contract lets speak on behalf of others."""
 
 
 def inbound(topology: Topology, name: str, secrets: Secrets) -> listener.Listener:
     """Return the listener on which others reach a service: mutual TLS, and RBAC per rpc."""
     place = topology.places[name]
-    filters = [authorization(topology.contracts, name), _forgeries_removed()]
+    speakers = sorted({EDGE}.union(*(method.on_behalf for method in topology.contracts.of(name))))
+    filters = [
+        authorization(topology.contracts, name),
+        _removed("unless_the_edge", FROM_THE_EDGE, unless=[EDGE]),
+        _removed("unless_on_behalf", [TENANT], unless=speakers),
+    ]
     connection = http.grpc_listener(INBOUND, ads.routes(INBOUND), filters)
     return listener.Listener(
         name=INBOUND,
@@ -76,7 +85,7 @@ def _policy(method: Method) -> rbac.Policy:
     path = matcher.PathMatcher(path=exact(method.path))
     return rbac.Policy(
         permissions=[rbac.Permission(url_path=path)],
-        principals=[_identity(caller) for caller in sorted(method.callers)],
+        principals=[_identity(caller) for caller in sorted(method.identities)],
     )
 
 
@@ -99,19 +108,19 @@ def _presenting(uri: matcher.StringMatcher) -> rbac.Principal:
     )
 
 
-def _forgeries_removed() -> manager.HttpFilter:
-    """Return the filter that removes what only the edge may say; a call from the edge skips it."""
-    removed = [mutation.HeaderMutation(remove=name) for name in FROM_THE_EDGE]
+def _removed(filter_name: str, names: Iterable[str], *, unless: Iterable[str]) -> manager.HttpFilter:
+    """Return the filter that removes headers which would be forgeries; calls of those who may say them skip it."""
+    removed = [mutation.HeaderMutation(remove=name) for name in names]
     configuration = header_mutation.HeaderMutation(mutations=header_mutation.Mutations(request_mutations=removed))
     skip = xds_matcher.MatcherOnMatch(
         action=xds_core.TypedExtensionConfig(name="skip", typed_config=packed(SkipFilter()))
     )
     tree = xds_matcher.MatcherMatcherTree(
         input=xds_core.TypedExtensionConfig(name="caller", typed_config=packed(UriSanInput())),
-        exact_match_map=xds_matcher.MatcherMatcherTreeMatchMap(map={spiffe_id(EDGE): skip}),
+        exact_match_map=xds_matcher.MatcherMatcherTreeMatchMap(map={spiffe_id(caller): skip for caller in unless}),
     )
     return http.http_filter(
-        "unless_the_edge",
+        filter_name,
         ExtensionWithMatcher(
             xds_matcher=xds_matcher.Matcher(matcher_tree=tree),
             extension_config=extension("envoy.filters.http.header_mutation", configuration),

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from services.card_router.handlers import CardRouterHandlers
 from services.card_router.outside import Vault, acquirers, routing_table
-from services.card_router.reversals import Reversals
-from services.chassis import Chassis, Parts, Settings, run
+from services.card_router.reversals import LOOK_EVERY_S, Reversals
+from services.chassis import Chassis, Parts, Settings, run, working
 
 
 class CardRouterSettings(Settings):
@@ -26,7 +26,8 @@ async def compose(chassis: Chassis[CardRouterSettings]) -> AsyncIterator[Parts]:
     with routing_table(settings.redis) as routing:
         async with chassis.async_channel("tokenization") as channel, acquirers(settings.acquirers) as reached:
             vault = Vault(channel)
-            async with Reversals(chassis.database, reached, vault, timeout_s).sending():
+            reversals = Reversals(chassis.database, reached, vault, timeout_s)
+            async with working("reversals", reversals.send_due, LOOK_EVERY_S):
                 yield Parts(hearers=[CardRouterHandlers(chassis.database, reached, vault, routing, timeout_s)])
 
 

@@ -5,8 +5,7 @@ keeps its STAN, time and DE90 (ISO 8583: the same advice once more). Its STAN is
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -40,32 +39,11 @@ class Reversals:
         self._vault = vault
         self._timeout_s = timeout_s
 
-    @asynccontextmanager
-    async def sending(self) -> AsyncIterator[None]:
-        """Send in the background while the block runs."""
-        task = asyncio.create_task(self._keep_sending(), name="reversals")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
     async def send_due(self) -> int:
         """Send every reversal that is due, side by side, and return how many there were."""
         due = await self._in_unit(lambda unit: store.due_reversals(unit, LEASE_S, AT_ONCE))
         await asyncio.gather(*(self._send(owed) for owed in due))
         return len(due)
-
-    async def _keep_sending(self) -> None:
-        while True:
-            try:
-                sent = await self.send_due()
-            except Exception as error:  # noqa: BLE001 - the database may be away; what is owed stays in it
-                log().warning("reversals wait", error=type(error).__name__)
-                sent = 0
-            if not sent:
-                await asyncio.sleep(LOOK_EVERY_S)
 
     async def _send(self, owed: Owed) -> None:
         """Try once, and note what came of it. What cannot be noted is tried again when its lease is over."""

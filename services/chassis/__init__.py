@@ -4,6 +4,7 @@ A service declares what it hears (`on`, `relay`, `calls_out`), answers rpcs with
 Once per event, once per request, deadlines, validation, traces, redaction and graceful ends are done here.
 """
 
+from services.chassis.background import working
 from services.chassis.bell import Bell
 from services.chassis.call import EDGE, Call
 from services.chassis.clock import Clock, system_clock, timestamp
@@ -73,4 +74,5 @@ __all__ = [
     "system_clock",
     "tell",
     "timestamp",
+    "working",
 ]

@@ -9,6 +9,7 @@ from services.chassis.errors import InvalidArgument, PermissionDenied, Unauthent
 
 CALLER = "x-florin-caller"
 TENANT = "x-florin-tenant"
+TERMINAL = "x-florin-terminal"
 SCOPES = "x-florin-scopes"
 TRUST_DOMAIN = "spiffe://florin.internal/"
 EDGE = "edge"
@@ -20,17 +21,25 @@ MARGIN_MOST_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `caller` is the service that makes it; `tenant` whom it is made for, when it came through the edge.
+    """One call. `caller` is the service that makes it; `tenant` whom it is made for.
 
+    The tenant is what the edge says, or a service that the contract lets speak on behalf of others; else empty.
+    `terminal` is the tenant's terminal that makes it, by its certificate; empty where no terminal does.
     `deadline` is on time.monotonic()'s scale, in seconds.
     """
 
     method: MethodContract
     caller: str
     tenant: str
+    terminal: str
     request_key: str
     deadline: float
     metadata: Mapping[str, str]
+
+    @property
+    def on_behalf_of(self) -> str:
+        """Who chose the request's key: keys of two of them never meet."""
+        return "/".join(part for part in (self.tenant or self.caller, self.terminal) if part)
 
     def remaining_s(self) -> float:
         """Return how many seconds are left, never less than zero."""
@@ -44,15 +53,19 @@ def admitted(method: MethodContract, metadata: Mapping[str, str], remaining_s: f
     PermissionDenied.
     """
     caller = metadata.get(CALLER, "").removeprefix(TRUST_DOMAIN)
-    if caller not in method.callers:
+    tenant = metadata.get(TENANT, "") if caller == EDGE or caller in method.on_behalf else ""
+    terminal = metadata.get(TERMINAL, "") if caller == EDGE else ""
+    if not (method.terminals if terminal else caller in method.callers):
         raise PermissionDenied("CALLER_NOT_ALLOWED", f"this caller may not call {method.path}")
-    tenant = metadata.get(TENANT, "") if caller == EDGE else ""
     if caller == EDGE and not method.signed_by_sender:
-        _check_tenant(method, tenant, metadata.get(SCOPES, ""))
+        _check_tenant(method, tenant, None if terminal else metadata.get(SCOPES, ""))
+    if caller in method.on_behalf:
+        _check_tenant(method, tenant, None)
     return Call(
         method=method,
         caller=caller,
         tenant=tenant,
+        terminal=terminal,
         request_key=_request_key(metadata.get("idempotency-key"), request_id),
         deadline=time.monotonic() + _time_given(method.deadline_ms / 1000, remaining_s),
         metadata=metadata,
@@ -75,10 +88,11 @@ def _request_key(header: str | None, request_id: str) -> str:
     return key
 
 
-def _check_tenant(method: MethodContract, tenant: str, scopes: str) -> None:
+def _check_tenant(method: MethodContract, tenant: str, scopes: str | None) -> None:
+    """Check that a call is made for somebody and, where `scopes` are told, that they let it be made."""
     if not tenant:
         raise Unauthenticated("TENANT_UNKNOWN", "the call names nobody it is made for")
-    if method.scope not in scopes.split():
+    if scopes is not None and method.scope not in scopes.split():
         raise PermissionDenied("INSUFFICIENT_SCOPE", f"the scope {method.scope} is needed")
 
 

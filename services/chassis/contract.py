@@ -33,12 +33,18 @@ class EventContract:
 
 @dataclass(frozen=True, slots=True)
 class MethodContract:
-    """What the contract says of one rpc: callers by name, the OAuth scope, the deadline, whether a repeat is safe."""
+    """What the contract says of one rpc: callers by name, the OAuth scope, the deadline, whether a repeat is safe.
+
+    `terminals` is true when terminals may call it, beside the callers that are named; `on_behalf` are those of the
+    callers that name the tenant they call for.
+    """
 
     descriptor: MethodDescriptor
     callers: frozenset[str]
     scope: str
     signed_by_sender: bool
+    terminals: bool
+    on_behalf: frozenset[str]
     deadline_ms: int
     idempotency: str
 
@@ -137,6 +143,8 @@ def _method(method: MethodDescriptor) -> MethodContract:
         callers=frozenset(access.callers),
         scope=access.scope,
         signed_by_sender=access.signed_by_sender,
+        terminals=access.terminals,
+        on_behalf=frozenset(access.on_behalf),
         deadline_ms=options.Extensions[options_pb2.deadline_ms],
         idempotency=MethodOptions.IdempotencyLevel.Name(options.idempotency_level),
     )

@@ -139,8 +139,8 @@ def _is_forgotten(field: FieldDescriptor) -> bool:
 
 
 def _row(call: Call) -> dict[str, object]:
-    return {"tenant": call.tenant or call.caller, "method": call.method.path, "key": call.request_key}
+    return {"tenant": call.on_behalf_of, "method": call.method.path, "key": call.request_key}
 
 
 def _cause(call: Call) -> str:
-    return f"{call.tenant or call.caller}/{call.request_key}" if call.request_key else new_id("call")
+    return f"{call.on_behalf_of}/{call.request_key}" if call.request_key else new_id("call")

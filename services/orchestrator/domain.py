@@ -225,9 +225,7 @@ def _await_payer(payment: Payment, fact: UpiStatusUpdated) -> Step:
 
 def _taken(payment: Payment, authorized: Message) -> Step:
     """Authorized and captured in one."""
-    taken = replace(
-        payment, stage=Stage.CAPTURED, revision=payment.revision + 1, captured_minor=payment.amount_minor
-    )
+    taken = replace(payment, stage=Stage.CAPTURED, revision=payment.revision + 1, captured_minor=payment.amount_minor)
     return taken, [authorized, told(said.PaymentCaptured, taken, amount=taken.amount(), final=True)]
 
 

@@ -88,7 +88,11 @@ def dumped(payment: Payment) -> dict[str, Any]:
     values["valid_for"] = payment.valid_for.total_seconds()
     values |= {name: values[name].isoformat() for name in _TIMES if values[name] is not None}
     values |= {name: asdict(values[name]) for name in _OPERATIONS if values[name] is not None}
-    values |= {name: base64.b64encode(values[name].SerializeToString()).decode() for name in _MESSAGES if values[name] is not None}
+    values |= {
+        name: base64.b64encode(values[name].SerializeToString()).decode()
+        for name in _MESSAGES
+        if values[name] is not None
+    }
     return values
 
 
@@ -97,9 +101,8 @@ def loaded(values: dict[str, Any]) -> Payment:
     typed = values | {"stage": Stage(values["stage"]), "valid_for": timedelta(seconds=values["valid_for"])}
     typed |= {name: datetime.fromisoformat(values[name]) for name in _TIMES if values[name] is not None}
     typed |= {name: _operation(values[name]) for name in _OPERATIONS if values[name] is not None}
-    typed |= {
-        name: kind.FromString(base64.b64decode(values[name])) for name, kind in _MESSAGES.items() if values[name] is not None
-    }
+    given = {name: kind for name, kind in _MESSAGES.items() if values[name] is not None}
+    typed |= {name: kind.FromString(base64.b64decode(values[name])) for name, kind in given.items()}
     return Payment(**typed)
 
 

@@ -35,6 +35,7 @@ def payment(  # noqa: PLR0913 - each by its name
     payment_id: str,
     merchant_id: str,
     request: CreatePaymentRequest,
+    *,
     sealed: SealedCard | None,
     answer_by: datetime | None,
 ) -> CreatePaymentResponse:

@@ -10,9 +10,7 @@ from services.chassis import FailedPrecondition, InvalidArgument, timestamp
 
 AUTHORIZED = frozenset({api.PAYMENT_STATUS_AUTHORIZED})
 TAKEN = frozenset({api.PAYMENT_STATUS_AUTHORIZED, api.PAYMENT_STATUS_CAPTURED})
-OPEN = frozenset(
-    {api.PAYMENT_STATUS_PROCESSING, api.PAYMENT_STATUS_IN_REVIEW, api.PAYMENT_STATUS_REQUIRES_ACTION}
-)
+OPEN = frozenset({api.PAYMENT_STATUS_PROCESSING, api.PAYMENT_STATUS_IN_REVIEW, api.PAYMENT_STATUS_REQUIRES_ACTION})
 
 
 def captured_by(payment: Payment, pending: str, amount_minor: int) -> int:

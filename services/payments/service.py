@@ -52,7 +52,7 @@ class PaymentsService:
         answer_by = _answer_by(call, self._clock())
 
         def act(unit: Unit) -> CreatePaymentResponse:
-            return begin.payment(unit, payment_id, call.tenant, request, sealed, answer_by)
+            return begin.payment(unit, payment_id, call.tenant, request, sealed=sealed, answer_by=answer_by)
 
         return await self._waiting.performed(call, request, act, _decided)
 

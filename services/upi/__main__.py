@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from services.chassis import Chassis, Parts, Settings, run
+from services.chassis import Chassis, Parts, Settings, run, working
 from services.upi.handlers import UpiHandlers
 from services.upi.psps import PSPS
 from services.upi.psps.order_api import OrderApi
@@ -47,7 +47,8 @@ async def compose(chassis: Chassis[UpiSettings]) -> AsyncIterator[Parts]:
         psp = _psp(chassis, client)
         psps = {psp.name: psp}
         handlers = UpiHandlers(database, psp, timedelta(seconds=settings.intent_ttl_s), settings.psp_budget_s)
-        async with Sweeper(database, outbox, psps, chassis.clock).running(settings.sweep_s):
+        sweeper = Sweeper(database, outbox, psps, chassis.clock)
+        async with working("sweep", sweeper.sweep, settings.sweep_s):
             yield Parts(
                 servicers={"florin.upi.v1.UpiService": UpiService(database, outbox, psps, chassis.clock)},
                 hearers=[handlers],

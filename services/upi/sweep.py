@@ -1,8 +1,7 @@
 """Asks PSPs about orders in doubt when their time has come: a lost callback loses no payment, silence expires none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 from datetime import timedelta
 
 from opentelemetry.trace import SpanKind
@@ -27,32 +26,11 @@ class Sweeper:
         self._psps = psps
         self._clock = clock
 
-    @asynccontextmanager
-    async def running(self, pause_s: float) -> AsyncIterator[None]:
-        """Sweep in the background while the block runs, with a pause whenever nothing is due."""
-        task = asyncio.create_task(self._run(pause_s))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
     async def sweep(self) -> int:
         """Ask about a few orders that are due; return about how many."""
         due = await asyncio.to_thread(self._claim)
         await asyncio.gather(*(self._ask(intent) for intent in due))
         return len(due)
-
-    async def _run(self, pause_s: float) -> None:
-        while True:
-            try:
-                busy = await self.sweep()
-            except Exception:  # noqa: BLE001 - whatever it was, the orders stay due
-                log().exception("sweep failed")
-                busy = 0
-            if not busy:
-                await asyncio.sleep(pause_s)
 
     def _claim(self) -> list[Intent]:
         with self._database.connection() as connection:

@@ -12,7 +12,7 @@ from services.card_router import reversals, store
 from services.card_router.domain import State
 from services.card_router.iso8583 import ReversalReason
 from services.card_router.link import Unknown, Unsent
-from services.chassis import Database
+from services.chassis import Database, working
 from tests.card_router.examples import an_exchange
 from tests.card_router.pair import eventually
 from tests.card_router.scene import Clock, Host, Scene, Step, answers, dies, silent, unreached
@@ -159,9 +159,8 @@ async def test_the_loop_goes_on_after_errors_of_its_own(owing: Scene, monkeypatc
         return due(*arguments)
 
     monkeypatch.setattr(store, "due_reversals", uncertain)
-    monkeypatch.setattr(reversals, "LOOK_EVERY_S", 0.001)
 
-    async with owing.reversals.sending(), asyncio.timeout(5):
+    async with working("reversals", owing.reversals.send_due, 0.001), asyncio.timeout(5):
         await eventually(lambda: owing.rows("reversal")[0]["acknowledged_at"] is not None)
 
     assert [message.mti for message in owing.host.heard] == ["0420"]

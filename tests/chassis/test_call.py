@@ -1,6 +1,7 @@
 """The gate every call passes, and the rpc around a plain method, over a real channel."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -24,6 +25,7 @@ from grpc_status import rpc_status
 
 from services.chassis import Call, NotFound, contract
 from services.chassis.call import admitted
+from services.chassis.contract import MethodContract
 from services.chassis.errors import InvalidArgument, PermissionDenied, Unauthenticated
 from services.chassis.rpc import service_handlers
 
@@ -57,6 +59,63 @@ def test_who_is_let_in(metadata: dict[str, str], refused: type[Exception] | None
 
 def test_a_signed_callback_needs_no_tenant() -> None:
     assert admitted(CALLBACK, {"x-florin-caller": f"{SPIFFE}edge"}, None, "").tenant == ""
+
+
+FROM_A_TERMINAL = {"x-florin-caller": f"{SPIFFE}edge", "x-florin-tenant": "mer_demo", "x-florin-terminal": "T0000001"}
+FOR_TERMINALS = replace(GET, callers=frozenset(), scope="", terminals=True)
+FOR_BOTH = replace(GET, terminals=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "metadata", "refused"),
+    [
+        (FOR_TERMINALS, FROM_A_TERMINAL, None),
+        (FOR_BOTH, FROM_A_TERMINAL, None),
+        (GET, FROM_A_TERMINAL, PermissionDenied),
+        (GET, EDGE | FROM_A_TERMINAL, PermissionDenied),
+        (FOR_TERMINALS, EDGE, PermissionDenied),
+        (FOR_TERMINALS, FROM_A_TERMINAL | {"x-florin-tenant": ""}, Unauthenticated),
+        (FOR_TERMINALS, FROM_A_TERMINAL | {"x-florin-caller": f"{SPIFFE}risk"}, PermissionDenied),
+        (FOR_TERMINALS, FROM_A_TERMINAL | {"x-florin-terminal": ""}, PermissionDenied),
+    ],
+)
+def test_a_terminal_is_let_in_where_the_contract_says_so(
+    method: MethodContract, metadata: dict[str, str], refused: type[Exception] | None
+) -> None:
+    if refused is None:
+        call = admitted(method, metadata, None, "")
+        assert (call.tenant, call.terminal, call.on_behalf_of) == ("mer_demo", "T0000001", "mer_demo/T0000001")
+        return
+    with pytest.raises(refused):
+        admitted(method, metadata, None, "")
+
+
+def test_only_the_edge_says_which_terminal_calls() -> None:
+    method = replace(GET, callers=frozenset({"risk"}))
+    call = admitted(method, FROM_A_TERMINAL | {"x-florin-caller": f"{SPIFFE}risk"}, None, "")
+    assert (call.tenant, call.terminal, call.on_behalf_of) == ("", "", "risk")
+
+
+FOR_A_SPEAKER = replace(GET, callers=frozenset({"edge", "risk", "upi"}), on_behalf=frozenset({"risk"}))
+FROM_A_SPEAKER = {"x-florin-caller": f"{SPIFFE}risk", "x-florin-tenant": "mer_demo", "x-florin-terminal": "T0000001"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tenant"),
+    [
+        (FROM_A_SPEAKER, "mer_demo"),
+        (FROM_A_SPEAKER | {"x-florin-caller": f"{SPIFFE}upi"}, ""),
+        (FROM_A_SPEAKER | {"x-florin-tenant": ""}, None),
+        ({"x-florin-caller": f"{SPIFFE}risk"}, None),
+    ],
+)
+def test_who_may_speak_on_behalf_of_others_says_of_whom(metadata: dict[str, str], tenant: str | None) -> None:
+    if tenant is None:
+        with pytest.raises(Unauthenticated):
+            admitted(FOR_A_SPEAKER, metadata, None, "")
+        return
+    call = admitted(FOR_A_SPEAKER, metadata, None, "")
+    assert (call.tenant, call.terminal) == (tenant, "")
 
 
 @pytest.mark.parametrize(("own_s", "most_s"), [(None, 5.0), (60.0, 5.0), (1.0, 1.0), (0.0, 0.0)])

@@ -54,7 +54,7 @@ def test_the_callee_s_rbac_names_exactly_the_contract_s_callers(method: Method) 
     assert policy["permissions"] == [{"urlPath": {"path": {"exact": method.path}}}]
     sans = [principal["custom"]["typedConfig"]["sanMatcher"] for principal in policy["principals"]]
     assert {san["sanType"] for san in sans} == {"URI"}
-    assert {san["matcher"]["exact"] for san in sans} == {spiffe_id(caller) for caller in method.callers}
+    assert {san["matcher"]["exact"] for san in sans} == {spiffe_id(caller) for caller in method.identities}
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -74,7 +74,7 @@ def allowed_calls(identity: str) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("identity", IDENTITIES)
 def test_an_identity_may_call_what_the_contracts_say_and_nothing_else(identity: str) -> None:
     routed = {(callee, route["match"]["path"]) for callee, route in allowed_calls(identity)}
-    assert routed == {(method.owner, method.path) for method in METHODS if identity in method.callers}
+    assert routed == {(method.owner, method.path) for method in METHODS if identity in method.identities}
 
 
 @pytest.mark.parametrize("method", METHODS, ids=by_name)

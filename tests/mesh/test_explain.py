@@ -3,7 +3,7 @@
 import pytest
 
 from mesh.explain import UnknownMethodError, explain, find
-from mesh.topology import IDENTITIES
+from mesh.topology import IDENTITIES, TERMINAL
 from tests.mesh.world import contracts
 
 VAULT = "florin.tokenization.v1.TokenizationService"
@@ -31,6 +31,7 @@ def test_every_verdict_is_the_contracts() -> None:
     for method in contracts().methods:
         allowed = {caller for caller in IDENTITIES if explain(contracts(), caller, method.name).allowed}
         assert allowed == method.callers
+        assert explain(contracts(), TERMINAL, method.name).allowed is method.terminals
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_what_the_contract_leaves_open_is_closed() -> None:
 
 
 def test_every_rpc_says_who_may_call_it_and_how_long_it_may_take() -> None:
-    assert all(one.callers and one.deadline_ms for one in contracts().methods)
+    assert all(one.identities and one.deadline_ms for one in contracts().methods)
 
 
 def changed(rpc_name: str, change: Any) -> Contracts:
@@ -63,12 +63,21 @@ def access(**fields: Any) -> Any:
     return lambda rpc: rpc.options.Extensions[options_pb2.access].CopyFrom(stated)
 
 
+def test_an_rpc_for_terminals_is_called_by_the_edge_and_is_not_open_to_tokens() -> None:
+    opened = changed("GetDecision", access(terminals=True))
+    (risk,) = opened.for_terminals()
+    assert (risk.rpc, risk.callers, risk.identities) == ("GetDecision", frozenset(), frozenset({"edge"}))
+    assert risk in opened.callable_by("edge")
+    assert risk not in opened.public()
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         (without(options_pb2.access), "has no access option"),
         (without(options_pb2.deadline_ms), "has no deadline_ms"),
         (access(callers=["edge", "paymnets"]), "names unknown callers ['paymnets']"),
+        (access(callers=["risk"], on_behalf=["upi"]), "lets ['upi'] speak for others, who may not call"),
         (access(callers=["edge"]), "has neither a scope nor signed_by_sender"),
         (access(callers=["payments"]), "has a REST form, but is not open to the edge"),
     ],

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66lorin/options/v1/options.proto\x12\x11\x66lorin.options.v1\x1a google/protobuf/descriptor.proto\"Y\n\x05\x45vent\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x14\n\x05owner\x18\x04 \x01(\tR\x05owner\"b\n\x06\x41\x63\x63\x65ss\x12\x18\n\x07\x63\x61llers\x18\x01 \x03(\tR\x07\x63\x61llers\x12\x14\n\x05scope\x18\x02 \x01(\tR\x05scope\x12(\n\x10signed_by_sender\x18\x03 \x01(\x08R\x0esignedBySender*\xa4\x01\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_CLASS_PAN\x10\x01\x12\x12\n\x0e\x44\x41TA_CLASS_CVV\x10\x02\x12\x14\n\x10\x44\x41TA_CLASS_TRACK\x10\x03\x12\x12\n\x0e\x44\x41TA_CLASS_PIN\x10\x04\x12\x12\n\x0e\x44\x41TA_CLASS_PII\x10\x05\x12\x15\n\x11\x44\x41TA_CLASS_SECRET\x10\x06:Q\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x18.florin.options.v1.EventR\x05\x65vent:S\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x19.florin.options.v1.AccessR\x06\x61\x63\x63\x65ss:A\n\x0b\x64\x65\x61\x64line_ms\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\rR\ndeadlineMs:\\\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\xb8\x87\x03 \x01(\x0e\x32\x1c.florin.options.v1.DataClassR\tdataClassb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x66lorin/options/v1/options.proto\x12\x11\x66lorin.options.v1\x1a google/protobuf/descriptor.proto\"Y\n\x05\x45vent\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12\x14\n\x05topic\x18\x02 \x01(\tR\x05topic\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x14\n\x05owner\x18\x04 \x01(\tR\x05owner\"\x9d\x01\n\x06\x41\x63\x63\x65ss\x12\x18\n\x07\x63\x61llers\x18\x01 \x03(\tR\x07\x63\x61llers\x12\x14\n\x05scope\x18\x02 \x01(\tR\x05scope\x12(\n\x10signed_by_sender\x18\x03 \x01(\x08R\x0esignedBySender\x12\x1c\n\tterminals\x18\x04 \x01(\x08R\tterminals\x12\x1b\n\ton_behalf\x18\x05 \x03(\tR\x08onBehalf*\xa4\x01\n\tDataClass\x12\x1a\n\x16\x44\x41TA_CLASS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_CLASS_PAN\x10\x01\x12\x12\n\x0e\x44\x41TA_CLASS_CVV\x10\x02\x12\x14\n\x10\x44\x41TA_CLASS_TRACK\x10\x03\x12\x12\n\x0e\x44\x41TA_CLASS_PIN\x10\x04\x12\x12\n\x0e\x44\x41TA_CLASS_PII\x10\x05\x12\x15\n\x11\x44\x41TA_CLASS_SECRET\x10\x06:Q\n\x05\x65vent\x12\x1f.google.protobuf.MessageOptions\x18\xb5\x87\x03 \x01(\x0b\x32\x18.florin.options.v1.EventR\x05\x65vent:S\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xb6\x87\x03 \x01(\x0b\x32\x19.florin.options.v1.AccessR\x06\x61\x63\x63\x65ss:A\n\x0b\x64\x65\x61\x64line_ms\x12\x1e.google.protobuf.MethodOptions\x18\xb7\x87\x03 \x01(\rR\ndeadlineMs:\\\n\ndata_class\x12\x1d.google.protobuf.FieldOptions\x18\xb8\x87\x03 \x01(\x0e\x32\x1c.florin.options.v1.DataClassR\tdataClassb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'florin.options.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DATACLASS']._serialized_start=280
-  _globals['_DATACLASS']._serialized_end=444
+  _globals['_DATACLASS']._serialized_start=340
+  _globals['_DATACLASS']._serialized_end=504
   _globals['_EVENT']._serialized_start=88
   _globals['_EVENT']._serialized_end=177
-  _globals['_ACCESS']._serialized_start=179
-  _globals['_ACCESS']._serialized_end=277
+  _globals['_ACCESS']._serialized_start=180
+  _globals['_ACCESS']._serialized_end=337
 # @@protoc_insertion_point(module_scope)

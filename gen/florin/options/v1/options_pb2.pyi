@@ -106,13 +106,25 @@ class Access(_message.Message):
     CALLERS_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     SIGNED_BY_SENDER_FIELD_NUMBER: _builtins.int
+    TERMINALS_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The OAuth 2.0 scope that a client outside needs, without the resource server's prefix: `payments.write`."""
     signed_by_sender: _builtins.bool
     """True when the rpc authenticates its caller by a signature in the request itself, as callbacks do: no token is asked."""
+    terminals: _builtins.bool
+    """True when terminals may call the rpc, over gRPC on a listener of their own. Merchant and terminal are those of the
+    client certificate, never of the request. `callers` need not name `edge` for it: that would open it to tokens too.
+    """
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The services, by name, whose identity is accepted. `edge` stands for calls that come from outside over REST or gRPC."""
+
+    @_builtins.property
+    def on_behalf(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of `callers` that name the tenant they call for, as the edge does: they know it from a caller of their own. For
+        every other caller inside, a call is made for nobody but itself.
+        """
 
     def __init__(
         self,
@@ -120,10 +132,12 @@ class Access(_message.Message):
         callers: _abc.Iterable[_builtins.str] | None = ...,
         scope: _builtins.str = ...,
         signed_by_sender: _builtins.bool = ...,
+        terminals: _builtins.bool = ...,
+        on_behalf: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "scope", b"scope", "signed_by_sender", b"signed_by_sender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callers", b"callers", "on_behalf", b"on_behalf", "scope", b"scope", "signed_by_sender", b"signed_by_sender", "terminals", b"terminals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
