@@ -30,7 +30,9 @@ _LAPSED = """
     ) returning payment_id
 """
 _NOTE = """
-    insert into timeline (payment_id, at, event, said_by, stage, details) values (%s, %s, %s, %s, %s, %s)
+    insert into timeline (payment_id, position, at, event, said_by, stage, details)
+    select %(payment_id)s, coalesce(max(position), 0) + 1, %(at)s, %(event)s, %(said_by)s, %(stage)s, %(details)s
+    from timeline where payment_id = %(payment_id)s
 """
 _STORY = """
     select at, event, said_by, timeline.stage, details
@@ -72,7 +74,7 @@ def lapsed(unit: Unit, again_after: timedelta, most: int) -> list[str]:
 
 def note(unit: Unit, payment_id: str, entries: Sequence[Entry]) -> None:
     """Add to a payment's story."""
-    rows = [(payment_id, e.at, e.event, e.said_by, e.stage, Jsonb(e.details)) for e in entries]
+    rows = [asdict(entry) | {"payment_id": payment_id, "details": Jsonb(entry.details)} for entry in entries]
     with unit.connection.cursor() as cursor:
         cursor.executemany(_NOTE, rows)
 

@@ -27,6 +27,13 @@ def upi_request() -> CreatePaymentRequest:
     return request
 
 
+def sealed_request() -> CreatePaymentRequest:
+    """A request whose card its reader has sealed."""
+    request = CreatePaymentRequest(amount=Money(amount_minor=49900, currency="INR"))
+    request.sealed_card.key_id, request.sealed_card.ciphertext = "k", b"sealed"
+    return request
+
+
 def a_payment(**changes: object) -> Payment:
     """A payment just opened."""
     payment = opened(PAYMENT_ID, "mer_demo", card_request(), NOON)

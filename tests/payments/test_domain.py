@@ -11,11 +11,12 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis import FailedPrecondition, InvalidArgument, Poison
-from services.payments.domain import actionable, after, capturable, check
+from services.chassis import EDGE, InvalidArgument, Poison
+from services.payments.domain import actionable, check
+from services.payments.outcomes import after
 from services.payments.paging import page_size, position, token_after
 from tests.kit.time import NOON
-from tests.payments.examples import CARD, PAYMENT_ID, a_payment, card_request, upi_request
+from tests.payments.examples import CARD, PAYMENT_ID, a_payment, card_request, sealed_request, upi_request
 
 NO = Decline(reason="insufficient_funds", network_code="51")
 
@@ -58,11 +59,12 @@ def manual(request: CreatePaymentRequest) -> CreatePaymentRequest:
         (with_words(description="my card is 4111 1111 1111 1111"), {"description"}),
         (with_words(reference="4111111111111111"), {"reference"}),
         (manual(upi_request()), {"capture_method"}),
+        (sealed_request(), {"sealed_card"}),
     ],
 )
 def test_requests_that_are_refused(request_: CreatePaymentRequest, wrong: set[str]) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        check(request_, NOON)
+        check(request_, EDGE, NOON)
 
     assert wrong == refused.value.fields.keys()
     assert request_.card.number not in str(refused.value) or not request_.card.number
@@ -82,7 +84,7 @@ def test_requests_that_are_refused(request_: CreatePaymentRequest, wrong: set[st
     ],
 )
 def test_requests_that_are_taken(request_: CreatePaymentRequest) -> None:
-    check(request_, NOON)
+    check(request_, EDGE, NOON)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,11 @@ MONEY = Money(amount_minor=49900, currency="INR")
         (told(outcomes.PaymentReviewStarted), "IN_REVIEW"),
         (told(outcomes.PaymentActionRequired, intent_uri="upi://pay"), "REQUIRES_ACTION"),
         (told(outcomes.PaymentAuthorized, amount=MONEY, rrn="632812000123"), "AUTHORIZED"),
-        (told(outcomes.PaymentCaptured, amount=MONEY), "CAPTURED"),
-        (told(outcomes.PaymentCaptureFailed, decline=NO), "AUTHORIZED"),
+        (told(outcomes.PaymentCaptured, amount=MONEY, final=True), "CAPTURED"),
+        (told(outcomes.PaymentCaptured, amount=MONEY), "AUTHORIZED"),
+        (told(outcomes.PaymentCaptureFailed, decline=NO), "PROCESSING"),
+        (told(outcomes.PaymentDeemed), "PROCESSING"),
+        (told(outcomes.PaymentCanceled), "CANCELED"),
         (told(outcomes.PaymentDeclined, decline=NO), "DECLINED"),
         (told(outcomes.PaymentFailed, decline=NO), "FAILED"),
         (told(outcomes.PaymentExpired, decline=NO), "EXPIRED"),
@@ -150,28 +155,6 @@ def test_the_action_is_gone_once_it_is_done() -> None:
     assert not paid.HasField("upi_action")
 
 
-@pytest.mark.parametrize(
-    ("status", "capturing", "amount_minor", "reason"),
-    [
-        (api.PAYMENT_STATUS_PROCESSING, False, 0, "PAYMENT_NOT_CAPTURABLE"),
-        (api.PAYMENT_STATUS_CAPTURED, False, 0, "PAYMENT_NOT_CAPTURABLE"),
-        (api.PAYMENT_STATUS_DECLINED, False, 0, "PAYMENT_NOT_CAPTURABLE"),
-        (api.PAYMENT_STATUS_AUTHORIZED, True, 0, "CAPTURE_IN_PROGRESS"),
-        (api.PAYMENT_STATUS_AUTHORIZED, False, 49901, "AMOUNT_TOO_LARGE"),
-    ],
-)
-def test_captures_that_are_refused(status: int, capturing: bool, amount_minor: int, reason: str) -> None:
-    with pytest.raises((FailedPrecondition, InvalidArgument)) as refused:
-        capturable(a_payment(status=status), capturing=capturing, amount_minor=amount_minor)
-
-    assert reason == refused.value.reason
-
-
-@pytest.mark.parametrize(("asked", "taken"), [(0, 49900), (1, 1), (49900, 49900)])
-def test_captures_that_are_taken(asked: int, taken: int) -> None:
-    assert taken == capturable(a_payment(status=api.PAYMENT_STATUS_AUTHORIZED), capturing=False, amount_minor=asked)
-
-
 @given(st.text(alphabet="0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26), st.sampled_from(["", "order-1"]))
 def test_a_page_token_leads_back(ulid: str, reference: str) -> None:
     request = ListPaymentsRequest(reference=reference)
@@ -198,3 +181,7 @@ def test_page_sizes(asked: int, given_: int) -> None:
 def test_the_card_reference_has_no_number() -> None:
     assert {"bin", "last4"} <= {field.name for field in CARD.DESCRIPTOR.fields}
     assert "number" not in {field.name for field in CARD.DESCRIPTOR.fields}
+
+
+def test_a_terminal_may_seal_the_card_itself() -> None:
+    check(sealed_request(), "terminals", NOON)

@@ -28,6 +28,13 @@ HEARD: list[Message] = [
     outcomes.PaymentAuthorized(**HEAD, amount=MONEY),
     outcomes.PaymentCaptured(**HEAD, amount=MONEY),
     outcomes.PaymentCaptureFailed(**HEAD, decline=NO),
+    outcomes.PaymentVoided(**HEAD, amount=MONEY, operation_id="voi_1"),
+    outcomes.PaymentVoidFailed(**HEAD, decline=NO, operation_id="voi_1"),
+    outcomes.PaymentRefunded(**HEAD, amount=MONEY, operation_id="ref_1"),
+    outcomes.PaymentRefundFailed(**HEAD, decline=NO, operation_id="ref_1"),
+    outcomes.PaymentDeemed(**HEAD),
+    outcomes.PaymentCanceled(**HEAD),
+    outcomes.PaymentCancelFailed(**HEAD, decline=NO),
     outcomes.PaymentDeclined(**HEAD, decline=NO),
     outcomes.PaymentFailed(**HEAD, decline=NO),
     outcomes.PaymentExpired(**HEAD, decline=NO),
@@ -65,3 +72,17 @@ def test_an_outcome_of_an_unknown_payment_is_set_aside(database: Database) -> No
     deliver(database, broker, delivered("payments", PaymentsHandlers(), HEARD[0]))
 
     assert broker.dead() == ["no payment has this id"]
+
+
+def test_a_refusal_is_of_its_own_operation(database: Database) -> None:
+    given(database)
+    with database.unit("given", "test") as unit:
+        store.save(unit, store.View(a_payment(), pending="voi_2"))
+    refused = outcomes.PaymentVoidFailed(**HEAD, decline=NO, operation_id="voi_1")
+
+    deliver(database, Broker(), delivered("payments", PaymentsHandlers(), refused))
+
+    with database.connection() as connection:
+        view = store.find(connection, "mer_demo", PAYMENT_ID)
+    assert view is not None
+    assert (view.pending, view.refused, view.refusal) == ("voi_2", "voi_1", NO)

@@ -8,7 +8,7 @@ create index payment_unfinished on payment (updated_at)
 -- What happened to payments, in order. `details` holds what may be shown.
 create table timeline (
     payment_id text not null references payment,
-    position bigint generated always as identity,
+    position integer not null,
     at timestamptz not null,
     event text not null,
     said_by text not null,
