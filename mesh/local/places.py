@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mesh.local.state import State
-from mesh.topology import SERVICES, Place
+from mesh.topology import EDGE, SERVICES, Place
 
 HOST = "127.0.0.1"
 REGION_NUMBER = 1
 REPLICA_NUMBER = 1
 
 CONTROL_PLANE = "control_plane"
+TERMINALS = "terminals_edge"
+"""The port at which the edge takes terminals."""
 
 # Simulators of the world outside.
 SIMULATORS = ("acquirer", "upi_psp", "model")
@@ -31,7 +33,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.
-PORTS = ("mesh", "edge", *SIMULATORS)
+PORTS = ("mesh", EDGE, TERMINALS, *SIMULATORS)
 
 
 def sidecar(name: str) -> str:
