@@ -15,7 +15,7 @@ TERMINALS = "terminals_edge"
 """The port at which the edge takes terminals."""
 
 # Simulators of the world outside.
-SIMULATORS = ("acquirer", "upi_psp", "model")
+SIMULATORS = ("acquirer", "lakeside", "upi_psp", "model")
 
 # What each service stands on, by the names of parts. It is told their addresses and no others.
 STANDS_ON: Mapping[str, frozenset[str]] = {
@@ -24,7 +24,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "tokenization": frozenset({"kafka", "dynamodb", "redis", "aws"}),
     "risk": frozenset({"kafka", "postgres", "redis", "model"}),
     "resolver": frozenset({"kafka", "dynamodb"}),
-    "card_router": frozenset({"kafka", "postgres", "dynamodb", "redis", "acquirer"}),
+    "card_router": frozenset({"kafka", "postgres", "dynamodb", "redis", "acquirer", "lakeside"}),
     "upi": frozenset({"kafka", "postgres", "upi_psp"}),
     "merchants": frozenset({"kafka", "dynamodb"}),
     "authorizer": frozenset({"redis", "dynamodb"}),
