@@ -4,11 +4,13 @@ from collections.abc import Hashable, Iterator
 from functools import partial
 from pathlib import Path
 
+from mesh.edge import terminals
 from mesh.edge.resources import edge, overloaded
+from mesh.edge.terminals import TERMINALS
 from mesh.resources.bootstrap import Resources, bootstrap_file, secret_names
 from mesh.resources.endpoints import endpoints
 from mesh.resources.recipe import Made, Recipe
-from mesh.resources.tls import PUBLIC, Secrets
+from mesh.resources.tls import PUBLIC, TERMINALS_TRUST, Secrets
 from mesh.sidecar.outbound import callees
 from mesh.sidecar.resources import operator, sidecar
 from mesh.topology import EDGE, OPERATOR, Place, Topology
@@ -19,9 +21,14 @@ def nodes(topology: Topology) -> tuple[str, ...]:
     return (*topology.places, OPERATOR, EDGE)
 
 
-def recipes(topology: Topology, node: str, secrets: Secrets) -> Iterator[Recipe]:
-    """Return how to make all resources of one Envoy but its secrets. Raises KeyError for one that there is not."""
+def recipes(topology: Topology, node: str, secrets: Secrets, revoked: frozenset[str] = frozenset()) -> Iterator[Recipe]:
+    """Return how to make all resources of one Envoy but its secrets. Raises KeyError for one that there is not.
+
+    `revoked` are the serial numbers of terminals' certificates that are good no more, in hexadecimal.
+    """
     yield Recipe((node, topology.contracts, _place(topology, node)), partial(_messages, topology, node, secrets))
+    if node == EDGE:
+        yield Recipe((TERMINALS, topology.contracts, revoked), partial(_of_terminals, topology, revoked))
     for callee in callees(topology.contracts, node):
         place = topology.places[callee]
         yield Recipe((callee, place.address, place.port), partial(_endpoints, callee, place))
@@ -35,7 +42,7 @@ def resources_of(topology: Topology, node: str, secrets: Secrets) -> Resources:
 
 def secrets_of(node: str) -> tuple[str, ...]:
     """Return the names of the secrets that an Envoy needs."""
-    return secret_names(node, PUBLIC) if node == EDGE else secret_names(node)
+    return secret_names(node, PUBLIC, TERMINALS_TRUST) if node == EDGE else secret_names(node)
 
 
 def bootstrap_of(topology: Topology, node: str, control_plane: Path) -> str:
@@ -56,6 +63,10 @@ def _place(topology: Topology, node: str) -> Hashable:
 
 def _messages(topology: Topology, node: str, secrets: Secrets) -> Iterator[Made]:
     return resources_of(topology, node, secrets).messages()
+
+
+def _of_terminals(topology: Topology, revoked: frozenset[str]) -> Iterator[Made]:
+    yield terminals.routes(topology.contracts, sorted(revoked))
 
 
 def _endpoints(callee: str, place: Place) -> Iterator[Made]:

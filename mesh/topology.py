@@ -152,6 +152,10 @@ class Contracts:
         """Return the rpcs that have a REST form and may be called from outside."""
         return tuple(method for method in self.methods if EDGE in method.callers and method.bindings)
 
+    def with_token(self) -> tuple[Method, ...]:
+        """Return the rpcs that an access token opens."""
+        return tuple(method for method in self.methods if EDGE in method.callers and method.scope)
+
     def for_terminals(self) -> tuple[Method, ...]:
         """Return the rpcs that terminals may call."""
         return tuple(method for method in self.methods if method.terminals)
@@ -251,13 +255,19 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class EdgePlace:
-    """Where the public listener is, and the edge's own sockets."""
+    """Where the edge's listeners are, and its own socket.
+
+    `terminals_port` is that of the listener for terminals; `origins` are the web origins whose scripts may call the
+    public one (`https://shop.example`), none unless they are named.
+    """
 
     address: str
     port: int
     admin: Path
     issuer: Issuer
     openapi: str
+    terminals_port: int
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

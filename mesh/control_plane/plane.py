@@ -17,6 +17,7 @@ from mesh.control_plane.kinds import ASSIGNMENT
 from mesh.control_plane.snapshot import Resource, Snapshot, SnapshotError, snapshot
 from mesh.identity.secrets import secrets
 from mesh.identity.store import ensure
+from mesh.identity.terminals import revoked
 from mesh.resources import ads
 from mesh.resources.recipe import Made, Recipe
 from mesh.topology import IDENTITIES, Topology
@@ -55,7 +56,7 @@ class Plane:
         return {node: kept for node, (_, kept) in self._snapshots.items()}
 
     def _recipes(self, node: str) -> Iterator[Recipe]:
-        yield from recipes(self.topology, node, ads.secret)
+        yield from recipes(self.topology, node, ads.secret, revoked(self.identities))
         yield from secrets(self.identities, secrets_of(node))
 
     def _resources(self, recipe: Recipe, made: dict[Hashable, tuple[Resource, ...]]) -> tuple[Resource, ...]:

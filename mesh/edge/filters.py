@@ -4,23 +4,21 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.filters.http.ext_authz import v3 as ext_authz
-from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from envoy_data_plane.envoy.extensions.filters.http.jwt_authn import v3 as jwt_authn
-from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import Lua
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as manager
 from envoy_data_plane.envoy.type import v3 as kind
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 
+from mesh.edge import browsers, headers
 from mesh.edge.firewall import firewall
 from mesh.edge.limits import backstop, limiting
 from mesh.edge.routes import EXT_AUTHZ, JWT_AUTHN, REQUIREMENT, TRANSCODER, UNWRAPPED
 from mesh.edge.transcoding import LARGEST_REQUEST_BYTES, transcoding, unwrapping
 from mesh.resources.http import asked_for, http_filter
 from mesh.resources.routing import RETRY_ON
-from mesh.resources.typed import exact, header, milliseconds
+from mesh.resources.typed import exact, milliseconds
 from mesh.topology import CHECK, Issuer, Topology
 
 ISSUER: Final = "issuer"
@@ -28,38 +26,6 @@ ISSUER: Final = "issuer"
 
 JWT_PAYLOAD: Final = "jwt_payload"
 """The key under which the authorizer finds the verified claims in jwt_authn's metadata."""
-
-FORGED: Final = (
-    matcher.StringMatcher(prefix="x-florin-"),
-    matcher.StringMatcher(prefix="x-envoy-"),
-    matcher.StringMatcher(prefix="grpc-"),
-    matcher.StringMatcher(suffix="-bin"),
-    exact("tracestate"),
-    exact("baggage"),
-)
-"""Headers that only the mesh may set, and those in which gRPC would see binary metadata."""
-
-INSIDE_ONLY: Final = (
-    matcher.StringMatcher(prefix="x-envoy-"),
-    matcher.StringMatcher(prefix="grpc-"),
-    matcher.StringMatcher(suffix="-bin"),
-)
-"""Headers of an answer that say how the mesh works."""
-
-SAFETY: Final = {
-    "cache-control": "no-store",
-    "strict-transport-security": "max-age=31536000",
-    "x-content-type-options": "nosniff",
-}
-
-START_OF_TRACE: Final = """
-function envoy_on_request(handle)
-  local id = handle:headers():get("x-request-id"):gsub("-", "")
-  handle:headers():replace("traceparent", "00-" .. id .. "-" .. id:sub(17) .. "-01")
-end
-"""
-"""Every trace begins at the edge (W3C Trace Context), under the request id that the client is answered with. What the
-client sent in its place could be anything, and would be logged."""
 
 TRACEPARENT: Final = "traceparent"
 
@@ -69,8 +35,11 @@ TOLD_TO_THE_AUTHORIZER: Final = ("content-type", "content-length", "x-request-id
 def filters(topology: Topology) -> list[manager.HttpFilter]:
     """Return the filters in front of the router."""
     return [
-        headers(),
-        http_filter("start_of_trace", Lua(default_source_code=core.DataSource(inline_string=START_OF_TRACE))),
+        headers.of_rest(),
+        headers.of_grpc(),
+        browsers.preflights(),
+        browsers.grpc_web(),
+        headers.start_of_trace(),
         backstop(),
         http_filter(JWT_AUTHN, tokens(topology.edge.issuer)),
         http_filter(EXT_AUTHZ, authorization()),
@@ -79,18 +48,6 @@ def filters(topology: Topology) -> list[manager.HttpFilter]:
         asked_for(UNWRAPPED, unwrapping()),
         http_filter(TRANSCODER, transcoding(topology.contracts)),
     ]
-
-
-def headers() -> manager.HttpFilter:
-    """Return the filter that is first in and last out: it sees answers after the transcoder has read grpc-status."""
-    mutations = header_mutation.Mutations(
-        request_mutations=[_removed(name) for name in FORGED],
-        response_mutations=[
-            *(_removed(name) for name in INSIDE_ONLY),
-            *(mutation.HeaderMutation(append=header(name, value)) for name, value in SAFETY.items()),
-        ],
-    )
-    return http_filter("envoy.filters.http.header_mutation", header_mutation.HeaderMutation(mutations=mutations))
 
 
 def tokens(issuer: Issuer) -> jwt_authn.JwtAuthentication:
@@ -134,10 +91,6 @@ def authorization() -> ext_authz.ExtAuthz:
         allowed_headers=matcher.ListStringMatcher(patterns=[exact(name) for name in TOLD_TO_THE_AUTHORIZER]),
         validate_mutations=True,
     )
-
-
-def _removed(name: matcher.StringMatcher) -> mutation.HeaderMutation:
-    return mutation.HeaderMutation(remove_on_match=mutation.HeaderMutationRemoveOnMatch(key_matcher=name))
 
 
 def _set_keys(provider: jwt_authn.JwtProvider, issuer: Issuer) -> None:

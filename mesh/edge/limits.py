@@ -25,7 +25,7 @@ DOMAIN: Final = "edge"
 """Whose limits the limiter is asked for: the `domain` of its file."""
 
 CLIENT: Final = "x-florin-client"
-"""The authorizer's word for who asks."""
+"""Who asks, in the authorizer's word; a terminal, in its certificate's."""
 
 PER_SECOND: Final = 5_000
 PER_SECOND_AND_ADDRESS: Final = 2_000
@@ -95,6 +95,14 @@ def descriptors(method: Method) -> list[route.RateLimit]:
         _counted(_said("scope", method.scope), client),
         _counted(_said("rpc", method.name), client),
     ]
+
+
+def of_terminals(method: Method) -> list[route.RateLimit]:
+    """Return by what a terminal's call is counted: by the terminal, and by the rpc and the terminal."""
+    terminal = route.RateLimitAction(
+        request_headers=route.RateLimitActionRequestHeaders(header_name=CLIENT, descriptor_key="terminal")
+    )
+    return [_counted(terminal), _counted(_said("rpc", method.name), terminal)]
 
 
 def _counted(*actions: route.RateLimitAction) -> route.RateLimit:

@@ -5,6 +5,7 @@ from typing import Final
 from grpc import StatusCode
 
 from mesh.edge.firewall import UNANSWERED
+from mesh.resources.http import UNKNOWN
 from mesh.resources.refusals import Refusal
 
 PASSED_THROUGH: Final = (
@@ -103,3 +104,18 @@ REFUSALS: Final = (
     Refusal("response.code >= 500", 500, StatusCode.INTERNAL, "INTERNAL", "something went wrong on our side"),
     Refusal("true", 400, StatusCode.INVALID_ARGUMENT, "BAD_REQUEST", "the request is malformed"),
 )
+
+TO_GRPC: Final = (UNKNOWN, *REFUSALS)
+"""The same for callers by gRPC, to whom a path is an rpc."""
+
+TO_TERMINALS: Final = (
+    Refusal(
+        "response.code == 401",
+        401,
+        StatusCode.UNAUTHENTICATED,
+        "CERTIFICATE_NOT_TAKEN",
+        "the certificate is revoked, has expired, or is no terminal's",
+    ),
+    *TO_GRPC,
+)
+"""What a terminal hears."""

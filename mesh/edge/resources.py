@@ -1,109 +1,60 @@
-"""All resources of the edge, with the limits that Envoy's best practice sets for a proxy at the internet."""
+"""All resources of the edge, and what it does before it breaks."""
 
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
-from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.listener import v3 as listener
 from envoy_data_plane.envoy.config.overload import v3 as overload
-from envoy_data_plane.envoy.config.route import v3 as route
-from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as manager
 from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections import v3 as connections
 from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap import v3 as fixed_heap
 
+from mesh.edge import terminals
 from mesh.edge.filters import ISSUER, filters
-from mesh.edge.refusals import PASSED_THROUGH, REFUSALS
+from mesh.edge.outside import connections_from_outside, from_outside
+from mesh.edge.refusals import PASSED_THROUGH, REFUSALS, TO_GRPC, TO_TERMINALS
 from mesh.edge.routes import routes
-from mesh.edge.transcoding import LARGEST_REQUEST_BYTES
-from mesh.resources import ads, clusters, http, tls
+from mesh.edge.terminals import TERMINALS
+from mesh.resources import ads, clusters, tls
 from mesh.resources.bootstrap import Resources
-from mesh.resources.refusals import as_json
+from mesh.resources.refusals import as_asked, as_grpc
 from mesh.resources.tls import Secrets
 from mesh.resources.typed import packed, tcp
-from mesh.topology import EDGE, Issuer, Topology
+from mesh.topology import EDGE, EdgePlace, Issuer, Topology
 
 LARGEST_HEAP_BYTES: Final = 512 << 20
 MOST_CONNECTIONS: Final = 10_000
 
-# Whoever is trusted as internal may set request ids and timeouts. An empty list would mean all private addresses.
-NOBODY: Final = core.CidrRange(address_prefix="255.255.255.255", prefix_len=32)
-
-REQUEST_TIMEOUT: Final = timedelta(seconds=15)
-HEADERS_TIMEOUT: Final = timedelta(seconds=5)
-IDLE_TIMEOUT: Final = timedelta(minutes=5)
-
 
 def edge(topology: Topology, secrets: Secrets) -> Resources:
-    """Return what the edge serves: the public listener, and a way to each service that it may call."""
+    """Return what the edge serves: both listeners, and a way to each service that it may call.
+
+    The terminals' route table is not among it: that changes with every certificate that is revoked.
+    """
     return Resources(
         node=EDGE,
-        listeners=(public_listener(topology, secrets),),
-        tables=(routes(topology.contracts, topology.edge.openapi),),
+        listeners=(public_listener(topology, secrets), terminals_listener(topology.edge, secrets)),
+        tables=(routes(topology.contracts, topology.edge.openapi, topology.edge.origins),),
         clusters=(*_issuer(topology.edge.issuer), *_services(topology, secrets)),
     )
 
 
 def public_listener(topology: Topology, secrets: Secrets) -> listener.Listener:
-    """Return the HTTPS listener."""
+    """Return the HTTPS listener: REST, gRPC and gRPC-Web, by access token."""
     place = topology.edge
-    connection = connections_from_outside(topology, ads.routes(EDGE))
-    return listener.Listener(
-        name=EDGE,
-        address=tcp(place.address, place.port),
-        traffic_direction=core.TrafficDirection.INBOUND,
-        # Room for the largest request, which the authorizer's question holds until it is whole.
-        per_connection_buffer_limit_bytes=2 * LARGEST_REQUEST_BYTES,
-        filter_chains=[
-            listener.FilterChain(
-                transport_socket=tls.public(secrets),
-                transport_socket_connect_timeout=HEADERS_TIMEOUT,
-                filters=[http.network_filter(connection)],
-            )
-        ],
+    connection = connections_from_outside(
+        EDGE, ads.routes(EDGE), filters(topology), as_asked(REFUSALS, TO_GRPC, PASSED_THROUGH)
     )
+    return from_outside(EDGE, tcp(place.address, place.port), tls.public(secrets), connection)
 
 
-def connections_from_outside(
-    topology: Topology, routed: route.RouteConfiguration | manager.Rds
-) -> manager.HttpConnectionManager:
-    """Return the connection manager that trusts nothing of what it is sent."""
-    return manager.HttpConnectionManager(
-        stat_prefix=EDGE,
-        route_config=routed if isinstance(routed, route.RouteConfiguration) else None,
-        rds=routed if isinstance(routed, manager.Rds) else None,
-        http_filters=[
-            *filters(topology),
-            http.http_filter("envoy.filters.http.router", Router(suppress_envoy_headers=True)),
-        ],
-        use_remote_address=True,
-        internal_address_config=manager.HttpConnectionManagerInternalAddressConfig(cidr_ranges=[NOBODY]),
-        normalize_path=True,
-        merge_slashes=True,
-        path_with_escaped_slashes_action=manager.HttpConnectionManagerPathWithEscapedSlashesAction.REJECT_REQUEST,
-        strip_any_host_port=True,
-        common_http_protocol_options=core.HttpProtocolOptions(
-            idle_timeout=IDLE_TIMEOUT,
-            max_headers_count=64,
-            headers_with_underscores_action=core.HttpProtocolOptionsHeadersWithUnderscoresAction.REJECT_REQUEST,
-        ),
-        http2_protocol_options=core.Http2ProtocolOptions(
-            max_concurrent_streams=100,
-            initial_stream_window_size=64 << 10,
-            initial_connection_window_size=1 << 20,
-        ),
-        max_request_headers_kb=16,
-        request_timeout=REQUEST_TIMEOUT,
-        request_headers_timeout=HEADERS_TIMEOUT,
-        stream_idle_timeout=IDLE_TIMEOUT,
-        generate_request_id=True,
-        always_set_request_id_in_response=True,
-        server_name="florin",
-        local_reply_config=as_json(REFUSALS, PASSED_THROUGH),
-        access_log=[http.access_log(EDGE)],
-    )
+def terminals_listener(place: EdgePlace, secrets: Secrets) -> listener.Listener:
+    """Return the listener for terminals: gRPC by client certificate."""
+    connection = connections_from_outside(TERMINALS, ads.routes(TERMINALS), terminals.filters(), as_grpc(TO_TERMINALS))
+    connection.codec_type = manager.HttpConnectionManagerCodecType.HTTP2
+    return from_outside(TERMINALS, tcp(place.address, place.terminals_port), tls.terminals(secrets), connection)
 
 
 def _services(topology: Topology, secrets: Secrets) -> list[Cluster]:

@@ -1,7 +1,7 @@
 """The edge's routes: one for each REST form of a public rpc, and an answer for everything else.
 
 The transcoder keeps the route of the REST request, so what is asked of a token is decided once, by the path that came.
-A gRPC path has no route of its own and leads nowhere.
+A gRPC path has a route of its own, for requests that say they are gRPC.
 """
 
 import re
@@ -17,7 +17,9 @@ from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
+from mesh.edge.browsers import policy
 from mesh.edge.firewall import FIREWALL
+from mesh.edge.headers import ASKED_FOR, GRPC_HEADERS, REST_HEADERS
 from mesh.edge.limits import descriptors
 from mesh.edge.transcoding import unwrapped
 from mesh.resources import routing
@@ -47,6 +49,12 @@ OPEN: Final[dict[str, Any]] = {JWT_AUTHN: OFF, EXT_AUTHZ: OFF}
 ANSWERED: Final[dict[str, Any]] = OPEN | {FIREWALL: OFF, TRANSCODER: OFF}
 """Is answered by the edge itself."""
 
+GRPC: Final = "grpc"
+"""What the authorizer is told in the place of a REST form."""
+
+AS_GRPC: Final[dict[str, Any]] = {TRANSCODER: OFF, REST_HEADERS: OFF, GRPC_HEADERS: ASKED_FOR}
+"""Is gRPC already, and stays it."""
+
 SEGMENT: Final = re.compile(r"{[a-z0-9_.]+(?:=([^}]*))?}|([^{]+)")
 
 
@@ -65,14 +73,22 @@ class Public:
         return path_regex(self.binding.template)
 
 
-def routes(contracts: Contracts, openapi: str) -> route.RouteConfiguration:
+def routes(contracts: Contracts, openapi: str, origins: Iterable[str] = ()) -> route.RouteConfiguration:
     """Return all routes: documents, rpcs, then 405 for a known path and 404 for any other."""
     forms = by_precision(public(contracts))
     documents = [_document("/openapi.json", openapi), _document("/healthz", '{"status":"SERVING"}')]
     host = route.VirtualHost(
         name="edge",
         domains=["*"],
-        routes=[*documents, *map(_rpc, forms), *_wrong_verbs(forms), _unknown()],
+        routes=[
+            *documents,
+            *map(_native, contracts.with_token()),
+            _unknown(AS_GRPC, routing.SAYS_GRPC),
+            *map(_rpc, forms),
+            *_wrong_verbs(forms),
+            _unknown({}),
+        ],
+        typed_per_filter_config=policy(origins, ["POST", *(form.binding.verb for form in forms)]),
         # An rpc's own credentials end here; the callee is told who calls by the authorizer's headers.
         request_headers_to_remove=["cookie", "authorization"],
     )
@@ -124,7 +140,20 @@ def _rpc(form: Public) -> route.Route:
             rate_limits=descriptors(method),
         ),
         request_headers_to_add=[routing.deadline(method, OVERWRITE)],
-        typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(form)) | _named(method) | _shaped(form),
+        typed_per_filter_config=(OPEN if method.signed_by_sender else _guarded(method, str(form.number)))
+        | _named(method)
+        | _shaped(form),
+    )
+
+
+def _native(method: Method) -> route.Route:
+    """Return the route of an rpc for gRPC and gRPC-Web, by the same token as for REST."""
+    return routing.call(
+        method,
+        method.owner,
+        said=[routing.SAYS_GRPC],
+        counted=descriptors(method),
+        filters=AS_GRPC | _guarded(method, GRPC) | _named(method),
     )
 
 
@@ -134,8 +163,8 @@ def _shaped(form: Public) -> dict[str, Any]:
     return {UNWRAPPED: packed(route.FilterConfig(config=packed(form.unwrapped)))}
 
 
-def _guarded(form: Public) -> dict[str, Any]:
-    told = {RPC: form.method.name, BINDING: str(form.number)}
+def _guarded(method: Method, form: str) -> dict[str, Any]:
+    told = {RPC: method.name, BINDING: form}
     settings = ext_authz.CheckSettings(context_extensions=told)
     return {
         JWT_AUTHN: packed(jwt_authn.PerRouteConfig(requirement_name=REQUIREMENT)),
@@ -173,10 +202,13 @@ def _document(path: str, content: str) -> route.Route:
     )
 
 
-def _unknown() -> route.Route:
-    unknown = routing.refusal(404, "unknown")
-    unknown.typed_per_filter_config = ANSWERED
-    return unknown
+def _unknown(shape: dict[str, Any], *said: route.HeaderMatcher) -> route.Route:
+    return route.Route(
+        name="unknown",
+        match=route.RouteMatch(prefix="/", headers=list(said)),
+        direct_response=route.DirectResponseAction(status=404),
+        typed_per_filter_config=ANSWERED | shape,
+    )
 
 
 def _match(regex: str, verb: str | None = None) -> route.RouteMatch:

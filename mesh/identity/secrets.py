@@ -1,15 +1,17 @@
 """Identities as the secrets that Envoys ask for (SDS)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
 
+from mesh.identity import terminals
 from mesh.identity.store import held, locked
 from mesh.resources.recipe import Recipe
-from mesh.resources.tls import TRUST
+from mesh.resources.tls import TERMINALS_TRUST, TRUST
 
 
 def secrets(folder: Path, names: Iterable[str]) -> Iterator[Recipe]:
@@ -18,7 +20,7 @@ def secrets(folder: Path, names: Iterable[str]) -> Iterator[Recipe]:
     Raises FileNotFoundError for a name that nothing was issued to.
     """
     with locked(folder):
-        found = [_trust(folder) if name == TRUST else _certificate(folder, name) for name in names]
+        found = [READ.get(name, _certificate)(folder, name) for name in names]
     yield from found
 
 
@@ -30,7 +32,7 @@ def _certificate(folder: Path, name: str) -> Recipe:
     return Recipe(("secret", name, chain, key), partial(_certificate_secret, name, chain, key))
 
 
-def _trust(folder: Path) -> Recipe:
+def _trust(folder: Path, _name: str) -> Recipe:
     bundle = (folder / "bundle.pem").read_bytes()
     return Recipe(("secret", TRUST, bundle), partial(_trust_secret, bundle))
 
@@ -45,3 +47,20 @@ def _certificate_secret(name: str, chain: bytes, key: bytes) -> Iterator[tls.Sec
 def _trust_secret(bundle: bytes) -> Iterator[tls.Secret]:
     trusted = tls.CertificateValidationContext(trusted_ca=core.DataSource(inline_bytes=bundle))
     yield tls.Secret(name=TRUST, validation_context=trusted)
+
+
+def _terminals(folder: Path, _name: str) -> Recipe:
+    authority, revoked = terminals.trusted(folder)
+    return Recipe(("secret", TERMINALS_TRUST, authority, revoked), partial(_terminals_secret, authority, revoked))
+
+
+def _terminals_secret(authority: bytes, revoked: bytes) -> Iterator[tls.Secret]:
+    trusted = tls.CertificateValidationContext(
+        trusted_ca=core.DataSource(inline_bytes=authority),
+        crl=core.DataSource(inline_bytes=revoked) if revoked else None,
+    )
+    yield tls.Secret(name=TERMINALS_TRUST, validation_context=trusted)
+
+
+READ: Final[dict[str, Callable[[Path, str], Recipe]]] = {TRUST: _trust, TERMINALS_TRUST: _terminals}
+"""How the secrets that are no certificates are read."""

@@ -7,6 +7,7 @@
 <folder>/<identity>/{cert,key}.pem        an SVID
 <folder>/public/{cert,key}.pem            the edge's public certificate
 <folder>/public-authority/...             signs it; its cert.pem is what a client of the public listener trusts
+<folder>/terminals-authority/...          signs the certificates of terminals (mesh.identity.terminals)
 ```
 """
 
@@ -30,7 +31,10 @@ from mesh.topology import TRUST_DOMAIN, spiffe_id
 AUTHORITY_LIFETIME: Final = timedelta(days=365)
 SVID_LIFETIME: Final = timedelta(hours=24)
 PUBLIC_LIFETIME: Final = timedelta(days=90)
+TERMINALS_AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 PUBLIC_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+TERMINALS_AUTHORITY: Final = "terminals-authority"
 
 ANNOUNCED_FOR: Final = timedelta(minutes=10)
 """How long a new authority is trusted before it signs: by then every proxy has heard of it."""
@@ -51,6 +55,7 @@ def ensure(folder: Path, identities: Iterable[str], now: datetime) -> None:
         for name in identities:
             _issued(folder / name, partial(svid, issuer, spiffe_id(name), day), now, anew=renewed)
         _ensure_public(folder, now)
+        _ensure_terminals(folder, now)
 
 
 @contextmanager
@@ -79,13 +84,13 @@ def _issuer(folder: Path, now: datetime) -> tuple[Pair, bool]:
     current, coming = folder / "authority", folder / "next-authority"
     signing = held(current)
     if signing is None or signing.certificate.not_valid_after_utc <= now:
-        return _keep(current, issue()), True
+        return keep(current, issue()), True
     if not signing.past_half_life(now):
         return signing, False
-    following = held(coming) or _keep(coming, issue())
+    following = held(coming) or keep(coming, issue())
     if now < following.issued_at() + ANNOUNCED_FOR:
         return signing, False
-    _keep(current, following)
+    keep(current, following)
     shutil.rmtree(coming)
     return following, True
 
@@ -96,9 +101,16 @@ def _ensure_public(folder: Path, now: datetime) -> None:
     _issued(folder / "public", partial(server, issuer, PUBLIC_HOSTS, quarter), now, anew=renewed)
 
 
+def _ensure_terminals(folder: Path, now: datetime) -> None:
+    """Make the terminals' authority, once: a new one would lock out every terminal that the last one let in."""
+    if held(folder / TERMINALS_AUTHORITY) is None:
+        lasting = Validity.lasting(TERMINALS_AUTHORITY_LIFETIME, now)
+        keep(folder / TERMINALS_AUTHORITY, authority("terminals authority", [], lasting))
+
+
 def _issued(folder: Path, issue: Issue, now: datetime, *, anew: bool) -> None:
     if anew:
-        _keep(folder, issue())
+        keep(folder, issue())
     else:
         _kept(folder, issue, now)
 
@@ -108,10 +120,11 @@ def _kept(folder: Path, issue: Issue, now: datetime) -> tuple[Pair, bool]:
     pair = held(folder)
     if pair and not pair.past_half_life(now):
         return pair, False
-    return _keep(folder, issue()), True
+    return keep(folder, issue()), True
 
 
-def _keep(folder: Path, pair: Pair) -> Pair:
+def keep(folder: Path, pair: Pair) -> Pair:
+    """Put a pair into a folder, the key before its certificate, and return it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace(folder / "key.pem", pair.key_pem())
     replace(folder / "cert.pem", pair.certificate_pem())

@@ -29,6 +29,7 @@ def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
         edge=EdgePlace(
             address=places.HOST,
             port=ports[EDGE],
+            terminals_port=ports[places.TERMINALS],
             admin=places.admin(state, EDGE),
             issuer=Issuer(issuer["issuer"], issuer["jwks_uri"], tuple(issuer.get("audiences", ()))),
             openapi=openapi.served((GENERATED / "openapi.json").read_text(), issuer["token_endpoint"]),

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mesh.local import downloads, endpoints
-from mesh.local.estate import ACQUIRER, CREDENTIALS, REGION
+from mesh.local import acquirers, downloads, endpoints
+from mesh.local.estate import ACQUIRERS, CREDENTIALS, REGION, SECURED_ACQUIRERS
 from mesh.local.places import HOST, STANDS_ON, mesh, public_authority
 from mesh.local.state import State
 from mesh.topology import EDGE
@@ -69,8 +69,17 @@ def _keys_and_users(_state: State, ports: Ports, _service: str) -> dict[str, str
 
 def of_simulator(state: State, ports: Ports, name: str) -> dict[str, str]:
     """Return the environment of a simulator."""
-    prefix = name.upper()
+    prefix = "ACQUIRER" if name in ACQUIRERS else name.upper()
     surroundings = {"HOST": HOST, "PORT": str(ports[name]), "JOURNAL": str(state.data / f"{name}.jsonl")}
+    if name in ACQUIRERS:
+        surroundings |= {"NAME": name, "DIALECT": ACQUIRERS[name]}
+    if name in SECURED_ACQUIRERS:
+        secured = acquirers.secured(state, name)
+        surroundings |= {
+            "CERTIFICATE": str(secured.certificate),
+            "PRIVATE_KEY": str(secured.private_key),
+            "ZONE_KEY_FILE": str(secured.zone_key),
+        }
     if name == "upi_psp":
         surroundings |= {
             "CALLBACK_URL": f"https://{HOST}:{ports[EDGE]}/v1/upi/callbacks/simpsp",
@@ -86,8 +95,11 @@ def _secret_file(state: State, service: str, name: str) -> Path:
     return state.secrets / service / name
 
 
-def _acquirers(_state: State, ports: Ports, _service: str) -> dict[str, str]:
-    return {"FLORIN_ACQUIRERS": json.dumps({ACQUIRER: f"{HOST}:{ports['acquirer']}"})}
+def _acquirers(state: State, ports: Ports, _service: str) -> dict[str, str]:
+    """Every acquirer, whichever of them is asked for; what they are trusted by lies with the service's secrets."""
+    for name in SECURED_ACQUIRERS:
+        acquirers.secured(state, name)
+    return {"FLORIN_ACQUIRERS": json.dumps({name: f"{HOST}:{ports[part]}" for part, name in ACQUIRERS.items()})}
 
 
 TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
@@ -97,6 +109,6 @@ TELLS: Mapping[str, Callable[[State, Ports, str], dict[str, str]]] = {
     "dynamodb": lambda _state, ports, _service: _aws(DYNAMODB=endpoints.dynamodb(ports)),
     "aws": _keys_and_users,
     "model": lambda _state, ports, _service: _aws(SAGEMAKER_RUNTIME=f"http://{HOST}:{ports['model']}"),
-    "acquirer": _acquirers,
+    **dict.fromkeys(ACQUIRERS, _acquirers),
     "upi_psp": lambda _state, ports, _service: {"FLORIN_PSP_URL": f"http://{HOST}:{ports['upi_psp']}"},
 }

@@ -35,9 +35,15 @@ TABLES = {
     "florin-routing": "acquirer_rule",
 }
 
-# The acquirer that the simulator plays, and the routing table's rows: everything goes there.
-ACQUIRER = "meridian"
-ROUTING = ({"acquirer_rule": "default", "acquirer": ACQUIRER, "rank": 1, "bins": [], "enabled": True},)
+# The acquirers that simulators play, by their simulators' names.
+ACQUIRERS = {"acquirer": "meridian", "lakeside": "lakeside"}
+# Those that speak TLS and authenticate messages.
+SECURED_ACQUIRERS = frozenset({"lakeside"})
+# The routing table's rows: everything goes to the first, and what is in rupees to the second where the first cannot.
+ROUTING = (
+    {"acquirer_rule": "default", "acquirer": "meridian", "rank": 1, "bins": [], "enabled": True},
+    {"acquirer_rule": "domestic", "acquirer": "lakeside", "rank": 2, "bins": [], "enabled": True},
+)
 
 # The attribute that says when a row of a table is deleted by itself, in epoch seconds.
 EXPIRIES = {"florin-vault-keys": "delete_after"}

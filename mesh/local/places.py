@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mesh.local.state import State
-from mesh.topology import SERVICES, Place
+from mesh.topology import EDGE, SERVICES, Place
 
 HOST = "127.0.0.1"
 REGION_NUMBER = 1
 REPLICA_NUMBER = 1
 
 CONTROL_PLANE = "control_plane"
+TERMINALS = "terminals_edge"
+"""The port at which the edge takes terminals."""
 
 # Simulators of the world outside.
-SIMULATORS = ("acquirer", "upi_psp", "model")
+SIMULATORS = ("acquirer", "lakeside", "upi_psp", "model")
 
 # What each service stands on, by the names of parts. It is told their addresses and no others.
 STANDS_ON: Mapping[str, frozenset[str]] = {
@@ -22,7 +24,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "tokenization": frozenset({"kafka", "dynamodb", "redis", "aws"}),
     "risk": frozenset({"kafka", "postgres", "redis", "model"}),
     "resolver": frozenset({"kafka", "dynamodb"}),
-    "card_router": frozenset({"kafka", "postgres", "dynamodb", "redis", "acquirer"}),
+    "card_router": frozenset({"kafka", "postgres", "dynamodb", "redis", "acquirer", "lakeside"}),
     "upi": frozenset({"kafka", "postgres", "upi_psp"}),
     "merchants": frozenset({"kafka", "dynamodb"}),
     "authorizer": frozenset({"redis", "dynamodb"}),
@@ -31,7 +33,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.
-PORTS = ("mesh", "edge", *SIMULATORS)
+PORTS = ("mesh", EDGE, TERMINALS, *SIMULATORS)
 
 
 def sidecar(name: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from mesh.local import demo, environment, health, places
+from mesh.local.estate import ACQUIRERS
 from mesh.local.parts import Part
 from mesh.local.state import State
 from mesh.topology import EDGE, OPERATOR, Place
@@ -34,7 +35,7 @@ def pods(state: State, ports: Mapping[str, int]) -> tuple[Part, ...]:
 def _simulator(state: State, ports: Mapping[str, int], name: str) -> Part:
     return Part(
         name=name,
-        command=(sys.executable, "-m", f"sims.{name}"),
+        command=(sys.executable, "-m", f"sims.{'acquirer' if name in ACQUIRERS else name}"),
         check=partial(health.tcp, places.HOST, ports[name]),
         address=f"{places.HOST}:{ports[name]}",
         environment=environment.of_simulator(state, ports, name),

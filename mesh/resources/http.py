@@ -37,6 +37,10 @@ ACCESS: Final = {
 
 NO_DEADLINE: Final = timedelta(0)
 
+UNKNOWN: Final = Refusal(
+    "response.code == 404", 404, StatusCode.UNIMPLEMENTED, "METHOD_UNKNOWN", "there is no such method"
+)
+
 REFUSALS: Final = (
     Refusal(
         "response.code_details.startsWith('rbac_access_denied')",
@@ -52,13 +56,7 @@ REFUSALS: Final = (
         "CALL_NOT_IN_CONTRACT",
         "the contract does not let this service make this call",
     ),
-    Refusal(
-        "response.code == 404",
-        404,
-        StatusCode.UNIMPLEMENTED,
-        "METHOD_UNKNOWN",
-        "there is no such method",
-    ),
+    UNKNOWN,
     Refusal(
         "response.code == 408 || response.code == 504",
         504,

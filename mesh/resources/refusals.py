@@ -6,7 +6,7 @@ Envoy's own words name internals and differ from filter to filter, so none of th
 import base64
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from envoy_data_plane.envoy.config.accesslog import v3 as accesslog
@@ -22,6 +22,10 @@ from mesh.resources.typed import header, packed
 
 DOMAIN: Final = "florin"
 JSON: Final = "application/json"
+FROM_GRPC: Final = (
+    "request.headers['content-type'].startsWith('application/grpc') && !('x-envoy-original-path' in request.headers)"
+)
+"""The transcoder leaves the path that came in a header; what it has transcoded is gRPC too, but its caller is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,14 @@ class Refusal:
         return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
 
 
-def as_json(refusals: Iterable[Refusal], passed_through: str) -> manager.LocalReplyConfig:
-    """Return the replies of a listener for REST callers; where `passed_through` holds, the body is left as it is."""
+def as_asked(refusals: Iterable[Refusal], native: Iterable[Refusal], passed_through: str) -> manager.LocalReplyConfig:
+    """Return the replies of a listener for REST and for gRPC callers, whom `native` is for.
+
+    Where `passed_through` holds, the answer is left as it is.
+    """
     unchanged = manager.ResponseMapper(filter=_when(passed_through), body_format_override=_text("%LOCAL_REPLY_BODY%"))
-    return manager.LocalReplyConfig(mappers=[unchanged, *(_json_mapper(refusal) for refusal in refusals)])
+    to_grpc = (_grpc_mapper(replace(refusal, when=f"{FROM_GRPC} && ({refusal.when})")) for refusal in native)
+    return manager.LocalReplyConfig(mappers=[unchanged, *to_grpc, *(_json_mapper(refusal) for refusal in refusals)])
 
 
 def as_grpc(refusals: Iterable[Refusal]) -> manager.LocalReplyConfig:
@@ -85,6 +93,7 @@ def _grpc_mapper(refusal: Refusal) -> manager.ResponseMapper:
         headers_to_add=[
             header("grpc-status", str(refusal.number)),
             header("grpc-status-details-bin", refusal.details()),
+            *(header(name, value) for name, value in refusal.headers),
         ],
     )
 

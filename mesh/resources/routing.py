@@ -1,17 +1,24 @@
 """Routes of an rpc: its deadline and what may be retried, both as its contract states them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+from envoy_data_plane.google.protobuf import Any
 
 from mesh.resources.typed import IF_ABSENT, header, milliseconds, packed
 from mesh.topology import Method
 
 # A callee that hangs is cut off by its sidecar a moment before its gRPC library would do it, without a reason.
 SOONER_MS: Final = 20
+
+SAYS_GRPC: Final = route.HeaderMatcher(
+    name="content-type", string_match=matcher.StringMatcher(prefix="application/grpc")
+)
 
 UNBOUNDED: Final = timedelta(0)
 
@@ -22,18 +29,30 @@ REFLECTION: Final = ("/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.
 RETRY_ON: Final = "connect-failure,reset-before-request,unavailable"
 
 
-def call(method: Method, cluster: str) -> route.Route:
-    """Return the route of an rpc for native gRPC: the caller's grpc-timeout counts, but never beyond the contract's."""
+def call(
+    method: Method,
+    cluster: str,
+    *,
+    said: Sequence[route.HeaderMatcher] = (),
+    counted: Sequence[route.RateLimit] = (),
+    filters: Mapping[str, Any] | None = None,
+) -> route.Route:
+    """Return the route of an rpc for native gRPC: the caller's grpc-timeout counts, but never beyond the contract's.
+
+    It takes requests whose headers say so, has them `counted`, and tells filters what holds here.
+    """
     return route.Route(
         name=method.name,
-        match=route.RouteMatch(path=method.path),
+        match=route.RouteMatch(path=method.path, headers=list(said)),
         route=route.RouteAction(
             cluster=cluster,
             timeout=UNBOUNDED,
             max_stream_duration=limit(method),
             retry_policy=retries(method),
+            rate_limits=list(counted),
         ),
         request_headers_to_add=[deadline(method, IF_ABSENT)],
+        typed_per_filter_config=dict(filters or {}),
     )
 
 

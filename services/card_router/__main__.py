@@ -24,7 +24,10 @@ async def compose(chassis: Chassis[CardRouterSettings]) -> AsyncIterator[Parts]:
     settings = chassis.settings
     timeout_s = settings.acquirer_timeout_s
     with routing_table(settings.redis) as routing:
-        async with chassis.async_channel("tokenization") as channel, acquirers(settings.acquirers) as reached:
+        async with (
+            chassis.async_channel("tokenization") as channel,
+            acquirers(settings.acquirers, settings.secrets) as reached,
+        ):
             vault = Vault(channel)
             reversals = Reversals(chassis.database, reached, vault, timeout_s)
             async with working("reversals", reversals.send_due, LOOK_EVERY_S):

@@ -1,7 +1,9 @@
 """Whom the card router speaks to: acquirers over ISO 8583, the vault, and its routing table in DynamoDB."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
@@ -17,7 +19,7 @@ from redis.retry import Retry
 from services.card_router.acquirers import ACQUIRERS
 from services.card_router.domain import Rule
 from services.card_router.iso8583 import Card, Dialect, Message
-from services.card_router.link import AcquirerLink, Address, NotSent, Unmatched, Unsent
+from services.card_router.link import AcquirerPool, Address, LinkSettings, NotSent, Unmatched, Unsent
 from services.chassis import calling, log
 from services.chassis.aws import CONFIG
 
@@ -63,18 +65,35 @@ class Acquirers:
 
 
 @asynccontextmanager
-async def acquirers(addresses: Mapping[str, str]) -> AsyncIterator[Acquirers]:
-    """Keep a link up to each acquirer (name to `host:port`). Raises ValueError for a name that has no dialect."""
+async def acquirers(addresses: Mapping[str, str], secrets: Path = Path()) -> AsyncIterator[Acquirers]:
+    """Keep connections up to each acquirer (name to `host:port`).
+
+    secrets: the folder with `<name>.ca.pem`, which vouches for an acquirer that speaks TLS, and `<name>.zone`, the zone
+    key, in hexadecimal, of one that authenticates messages. Raises ValueError for a name that has no dialect, and
+    OSError where a file is missing.
+    """
     unknown = addresses.keys() - ACQUIRERS.keys()
     if unknown:
         raise ValueError(f"no dialect for {', '.join(sorted(unknown))}; there are {', '.join(sorted(ACQUIRERS))}")
     async with AsyncExitStack() as stack:
         links: dict[str, Link] = {}
         for name, address in addresses.items():
-            host, _, port = address.rpartition(":")
-            link = AcquirerLink(ACQUIRERS[name], Address(host, int(port)), on_unmatched=_unmatched(name))
-            links[name] = await stack.enter_async_context(link)
+            links[name] = await stack.enter_async_context(_pool(ACQUIRERS[name], address, secrets))
         yield Acquirers(links)
+
+
+def _pool(dialect: Dialect, address: str, secrets: Path) -> AcquirerPool:
+    host, _, port = address.rpartition(":")
+    vouching = secrets / f"{dialect.name}.ca.pem"
+    context = ssl.create_default_context(cafile=str(vouching)) if dialect.is_tls else None
+    zone_key = bytes.fromhex((secrets / f"{dialect.name}.zone").read_text().strip()) if dialect.mac else b""
+    where = Address(host, int(port), context, zone_key)
+    return AcquirerPool(
+        dialect,
+        [where] * dialect.connections,
+        LinkSettings(echo_interval_s=dialect.echo_after_s),
+        on_unmatched=_unmatched(dialect.name),
+    )
 
 
 class NoCardError(Exception):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 from sims.acquirer.elements import ELEMENTS
 
@@ -30,6 +31,28 @@ class Message:
     def get(self, number: int) -> str:
         """Return the element, "" when the message has none."""
         return self.elements.get(number, "")
+
+
+class Speech(Protocol):
+    """How messages become bytes and back."""
+
+    def pack(self, message: Message) -> bytes:
+        """Return the message as bytes; CodecError when an element does not fit its format."""
+
+    def unpack(self, data: bytes) -> Message:
+        """Return the message in `data`; CodecError when it is none."""
+
+
+class Text:
+    """Everything in ASCII, bytes and bitmaps as hexadecimal characters."""
+
+    def pack(self, message: Message) -> bytes:
+        """Return the message as bytes."""
+        return pack(message)
+
+    def unpack(self, data: bytes) -> Message:
+        """Return the message in `data`."""
+        return unpack(data)
 
 
 def unpack(data: bytes) -> Message:

@@ -1,10 +1,15 @@
 """What the host decides about one request. It reads no clock and touches no socket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from hashlib import sha256
+from types import MappingProxyType
 
 from sims.acquirer.books import Books, Effect, Key, Posting
 from sims.acquirer.codec import Message
+from sims.acquirer.dialects import MERIDIAN, Dialect, Purpose
+from sims.acquirer.keys import Keys
 from sims.acquirer.outcomes import (
     APPROVED,
     FORMAT_ERROR,
@@ -14,7 +19,7 @@ from sims.acquirer.outcomes import (
     Outcome,
     Table,
 )
-from sims.acquirer.security_code import SubElementError, security_code
+from sims.acquirer.security_code import SubElementError
 
 _NETWORK = "0800"
 _REQUESTS = frozenset({"0100", "0200"})
@@ -33,9 +38,7 @@ _REQUIRED = (
 _PROCESSING = {"0100": ("00",), "0200": ("00", "20"), "0220": ("00", "20"), "0221": ("00", "20")}
 """Type -> what the first two digits of DE3 may be: 00 purchase, 20 refund."""
 
-_SIGN_ON, _SIGN_OFF = "001", "002"
-_NETWORK_CODES = frozenset({_SIGN_ON, _SIGN_OFF, "201", "301"})
-"""DE70: besides those two, cutover and echo."""
+_NO_ELEMENTS: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class Session:
     """One connection. Money is spoken of only between its sign-on and its sign-off."""
 
     signed_on: bool = False
+    keys: Keys = field(default_factory=lambda: Keys(b""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Decision:
     """What is to be done about a request.
 
     answer: None when it is not the kind of message that has one. effect: None when the books do not know of it.
-    note: what was wrong with it, without any value of it.
+    note: what was wrong with it, without any value of it. told: elements of the answer besides the usual.
     """
 
     code: str
@@ -58,28 +62,41 @@ class Decision:
     behaviour: Behaviour = Behaviour.ANSWER
     effect: Effect | None = None
     note: str = ""
+    told: Mapping[int, str] = field(default_factory=lambda: _NO_ELEMENTS, repr=False)
 
 
 @dataclass(slots=True)
 class Host:
-    """The table it answers by and the books it keeps."""
+    """The table it answers by, the books it keeps, the acquirer it plays, and the business day that acquirer is in."""
 
     table: Table
     books: Books = field(default_factory=Books)
+    dialect: Dialect = MERIDIAN
+    business_day: date = date(2026, 1, 1)
 
     def decide(self, request: Message, session: Session) -> Decision:
         """Return what becomes of one message."""
         if request.mti[2] not in _ANSWERS:
             return Decision("", note="not a request")
         decision = self._judge(request, session)
-        return replace(decision, answer=_answer(request, decision.code))
+        code = self.dialect.codes.get(decision.code, decision.code)
+        return replace(decision, code=code, answer=_answer(request, code, decision.told))
+
+    def cut_over(self) -> None:
+        """Begin the next business day."""
+        self.business_day += timedelta(days=1)
+
+    def own(self, purpose: Purpose, number: int, transmitted: str, session: Session) -> Message:
+        """Return the host's own 0800. number: of its messages so far. transmitted: DE7."""
+        elements = {7: transmitted, 11: f"{number:06}", 70: self.dialect.network_code(purpose)}
+        return Message("0800", {**elements, **self._told(purpose, session)})
 
     def _judge(self, request: Message, session: Session) -> Decision:
         fault = _fault(request)
         if fault is not None:
             return fault
         if request.mti == _NETWORK:
-            return _network(request, session)
+            return self._network(request, session)
         if not session.signed_on:
             return Decision(NOT_SIGNED_ON, note="not signed on")
         return self._advised(request) if request.mti in _ADVICES else self._requested(request)
@@ -89,7 +106,8 @@ class Host:
         if objection:
             return Decision(objection, note="the same STAN, DE7 and DE41 were used or reversed before")
         try:
-            code = security_code(request.get(48))
+            where = self.dialect.security_code
+            code = where.read(request.get(where.element))
         except SubElementError as unreadable:
             return Decision(FORMAT_ERROR, note=str(unreadable))
         return self._posted(request, self.table.outcome(request[2], request[4], code))
@@ -101,6 +119,19 @@ class Host:
     def _posted(self, request: Message, outcome: Outcome) -> Decision:
         effect = self.books.post(Posting.of(request, outcome.code)) if outcome.behaviour.processes else None
         return Decision(outcome.code, behaviour=outcome.behaviour, effect=effect)
+
+    def _network(self, request: Message, session: Session) -> Decision:
+        purpose = self.dialect.network.get(request[70])
+        if purpose is None:
+            return Decision(INVALID_TRANSACTION, note="a network management code this host does not know")
+        if purpose in {Purpose.SIGN_ON, Purpose.SIGN_OFF}:
+            session.signed_on = purpose is Purpose.SIGN_ON
+        return Decision(APPROVED, told=self._told(purpose, session))
+
+    def _told(self, purpose: Purpose, session: Session) -> Mapping[int, str]:
+        if purpose is Purpose.KEY_EXCHANGE:
+            return {self.dialect.key_element: session.keys.renew()}
+        return {15: f"{self.business_day:%m%d}"} if self.dialect.tells_date else _NO_ELEMENTS
 
 
 def _fault(request: Message) -> Decision | None:
@@ -117,16 +148,9 @@ def _fault(request: Message) -> Decision | None:
     return None
 
 
-def _network(request: Message, session: Session) -> Decision:
-    if request[70] not in _NETWORK_CODES:
-        return Decision(INVALID_TRANSACTION, note="a network management code this host does not know")
-    if request[70] in {_SIGN_ON, _SIGN_OFF}:
-        session.signed_on = request[70] == _SIGN_ON
-    return Decision(APPROVED)
-
-
-def _answer(request: Message, code: str) -> Message:
+def _answer(request: Message, code: str, told: Mapping[int, str]) -> Message:
     elements = {number: request[number] for number in _ECHOED if number in request.elements}
+    elements.update(told)
     if code == APPROVED and request.mti in _REQUESTS:
         elements[38] = _approval_code(request)
     elements[39] = code

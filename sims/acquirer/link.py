@@ -2,21 +2,24 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import count
 from time import perf_counter_ns
 from typing import cast
 
 import structlog
 
-from sims.acquirer.codec import CodecError, Message, pack, unpack
+from sims.acquirer.codec import CodecError, Message
+from sims.acquirer.dialects import Purpose
 from sims.acquirer.host import Host, Session
+from sims.acquirer.keys import Keys, pack_sealed, unpack_sealed
 from sims.acquirer.lines import answer_line, message_line, rejected_line
 from sims.acquirer.outcomes import Behaviour
 from sims.acquirer.settings import AcquirerSettings
 from sims.journal import Journal
 
-_PREFIX_BYTES = 2
 _BITMAP = slice(4, 20)
+_LARGEST_STAN = 999_999
 _NETWORK_CLASS = "08"
 _CUTS = frozenset({Behaviour.CUT, Behaviour.DEAF_CUT})
 _UNANSWERED = _CUTS | {Behaviour.SILENT, Behaviour.DEAF}
@@ -29,7 +32,9 @@ class Link(asyncio.Protocol):
 
     def __init__(self, host: Host, journal: Journal, settings: AcquirerSettings) -> None:
         self._host, self._journal, self._settings = host, journal, settings
-        self._session = Session()
+        self._dialect = host.dialect
+        self._session = Session(keys=Keys(settings.zone_key))
+        self._own = count(1)
         self._buffer = bytearray()
         self._delayed: set[asyncio.TimerHandle] = set()
         self._number = next(_connections)
@@ -59,25 +64,58 @@ class Link(asyncio.Protocol):
         self._drop_delayed()
         self._transport.close()
 
+    def say(self, purpose: Purpose) -> None:
+        """Send the host's own 0800; nothing to a peer that has not signed on."""
+        if not self._session.signed_on:
+            return
+        now = f"{datetime.now(UTC):%m%d%H%M%S}"
+        message = self._host.own(purpose, next(self._own) % _LARGEST_STAN, now, self._session)
+        self._transport.write(self._framed(self._pack(message)))
+
     def _frames(self) -> Iterator[bytes]:
-        """Yield complete frames: a length of two bytes, most significant first, and that many bytes; 0 keeps alive."""
-        while len(self._buffer) >= _PREFIX_BYTES and not self._transport.is_closing():
-            length = int.from_bytes(self._buffer[:_PREFIX_BYTES], "big")
+        """Yield complete frames: a length, most significant byte first, and that many bytes; 0 keeps alive."""
+        prefix_bytes = self._dialect.prefix_bytes
+        while len(self._buffer) >= prefix_bytes and not self._transport.is_closing():
+            length = int.from_bytes(self._buffer[:prefix_bytes], "big")
             if length > self._settings.max_frame_bytes:
                 self._reject(f"a frame of {length} bytes is longer than this host takes", perf_counter_ns())
                 self._transport.abort()
                 return
-            end = _PREFIX_BYTES + length
+            end = prefix_bytes + length
             if len(self._buffer) < end:
                 return
-            frame = bytes(self._buffer[_PREFIX_BYTES:end])
+            frame = bytes(self._buffer[prefix_bytes:end])
             del self._buffer[:end]
             if frame:
                 yield frame
 
+    def _unpack(self, frame: bytes) -> Message:
+        dialect = self._dialect
+        if not frame.startswith(dialect.tpdu):
+            raise CodecError("the TPDU is for somebody else")
+        data = frame[len(dialect.tpdu) :]
+        if dialect.has_keys:
+            return unpack_sealed(data, dialect.speech, self._session.keys)
+        return dialect.speech.unpack(data)
+
+    def _pack(self, message: Message) -> bytes:
+        if self._dialect.has_keys:
+            return pack_sealed(message, self._dialect.speech, self._session.keys)
+        return self._dialect.speech.pack(message)
+
+    def _framed(self, data: bytes) -> bytes:
+        content = self._dialect.answer_tpdu + data
+        return len(content).to_bytes(self._dialect.prefix_bytes, "big") + content
+
+    def _garbled(self, data: bytes) -> bytes:
+        """Return the answer with its authentication code spoilt, or where there is none its bitmap."""
+        if self._dialect.has_keys:
+            return data[:-1] + bytes((data[-1] ^ 1,))
+        return data[: _BITMAP.start] + b"?" * 16 + data[_BITMAP.stop :]
+
     def _take(self, frame: bytes, received_ns: int) -> None:
         try:
-            request = unpack(frame)
+            request = self._unpack(frame)
         except CodecError as unreadable:
             self._reject(str(unreadable), received_ns)
             return
@@ -115,10 +153,8 @@ class Link(asyncio.Protocol):
             self._transport.abort()
         if behaviour in _UNANSWERED:
             return
-        data = pack(answer)
-        if behaviour is Behaviour.GARBLED:
-            data = data[: _BITMAP.start] + b"?" * 16 + data[_BITMAP.stop :]
-        frame = len(data).to_bytes(_PREFIX_BYTES, "big") + data
+        data = self._pack(answer)
+        frame = self._framed(self._garbled(data) if behaviour is Behaviour.GARBLED else data)
         self._transport.write(frame * 2 if behaviour is Behaviour.TWICE else frame)
 
     def _reject(self, reason: str, received_ns: int) -> None:

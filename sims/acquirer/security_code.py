@@ -1,21 +1,31 @@
-"""The card security code in DE48: sub-elements of tag (2 digits), length (2 digits) and value; the code has tag 92."""
+"""The card security code: one of the sub-elements (tag, length, value, in a row) of a private data element."""
 
-SECURITY_CODE_TAG = "92"
+from dataclasses import dataclass
 
 
 class SubElementError(ValueError):
-    """DE48 is not a row of sub-elements."""
+    """The element is not a row of sub-elements."""
 
 
-def security_code(additional_data: str) -> str:
-    """Return the code that DE48 carries, "" when it carries none; SubElementError when it cannot be read."""
-    rest = additional_data
-    while rest:
-        head, body = rest[:4], rest[4:]
-        if len(head) < 4 or not head.isdigit() or len(body) < int(head[2:]):  # noqa: PLR2004 - tag and length
-            raise SubElementError("DE48 is not a row of tag, length and value")
-        length = int(head[2:])
-        if head[:2] == SECURITY_CODE_TAG:
-            return body[:length]
-        rest = body[length:]
-    return ""
+@dataclass(frozen=True, slots=True)
+class SecurityCode:
+    """Where it stands: in which element, under which tag, after a length of how many digits."""
+
+    element: int
+    tag: str = "92"
+    length_digits: int = 2
+
+    def read(self, additional_data: str) -> str:
+        """Return the code that the element carries, "" when it carries none; SubElementError when it is unreadable."""
+        head_chars = len(self.tag) + self.length_digits
+        rest = additional_data
+        while rest:
+            head, body = rest[:head_chars], rest[head_chars:]
+            tag, length = head[: len(self.tag)], head[len(self.tag) :]
+            alike = tag.isdigit() if self.tag.isdigit() else tag.isalnum()
+            if len(head) < head_chars or not (alike and length.isdigit()) or len(body) < int(length):
+                raise SubElementError(f"DE{self.element} is not a row of tag, length and value")
+            if tag == self.tag:
+                return body[: int(length)]
+            rest = body[int(length) :]
+        return ""

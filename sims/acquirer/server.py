@@ -1,9 +1,11 @@
 """The listening end: takes connections, and closes them in good order."""
 
 import asyncio
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from sims.acquirer.dialects import DIALECTS, Purpose
 from sims.acquirer.host import Host
 from sims.acquirer.lines import books_of
 from sims.acquirer.link import Link
@@ -22,13 +24,15 @@ class AcquirerServer:
 
     def __init__(self, settings: AcquirerSettings) -> None:
         self._settings = settings
-        self._host = Host(Table.load(), books_of(read_journal(settings.journal)))
+        dialect, today = DIALECTS[settings.dialect], datetime.now(UTC).date()
+        self._host = Host(Table.load(), books_of(read_journal(settings.journal)), dialect, today)
         self._journal = Journal(settings.journal)
         self._links: set[Link] = set()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, self._settings.host, self._settings.port)
+        settings = self._settings
+        self._server = await loop.create_server(self._accept, settings.host, settings.port, ssl=settings.ssl_context)
         return self
 
     async def __aexit__(
@@ -47,6 +51,21 @@ class AcquirerServer:
         """The port it listens on."""
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def cut_over(self) -> None:
+        """Begin the next business day, and tell every peer that is signed on."""
+        self._host.cut_over()
+        self._say(Purpose.CUTOVER)
+
+    def change_keys(self) -> None:
+        """Give every peer that is signed on a new working key."""
+        if self._host.dialect.has_keys:
+            self._say(Purpose.KEY_EXCHANGE)
+
+    def _say(self, purpose: Purpose) -> None:
+        for link in self._links:
+            if not link.closed.is_set():
+                link.say(purpose)
 
     def _accept(self) -> Link:
         self._links = {link for link in self._links if not link.closed.is_set()}

@@ -23,10 +23,12 @@ class Acquirer:
     journal: Path
     port: int
     process: Process | None = None
+    told: dict[str, str] = field(default_factory=dict)
     unmatched: list[Unmatched] = field(default_factory=list)
 
     async def start(self) -> None:
         told = {"ACQUIRER_PORT": str(self.port), "ACQUIRER_JOURNAL": str(self.journal), "ACQUIRER_LATE_MS": "150"}
+        told |= self.told
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "sims.acquirer", env=os.environ | told, stdout=DEVNULL
         )

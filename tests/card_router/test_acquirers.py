@@ -3,7 +3,7 @@
 import pytest
 
 from services.card_router.acquirers import ACQUIRERS
-from services.card_router.iso8583 import RESPONSES, Advice, BigEndianLength, Dialect, FrameError, Verdict
+from services.card_router.iso8583 import RESPONSES, Advice, Dialect, FrameError, Framing, Verdict
 from services.card_router.iso8583.notation import notation
 
 EVERY = pytest.mark.parametrize("dialect", ACQUIRERS.values(), ids=ACQUIRERS)
@@ -68,7 +68,7 @@ def test_what_is_no_notation_is_refused(text: str) -> None:
 
 
 def test_frames_carry_their_length_in_two_bytes() -> None:
-    framing = BigEndianLength()
+    framing = Framing()
 
     assert framing.frame(b"x" * 181)[:2] == bytes.fromhex("00B5")
     assert framing.length(bytes.fromhex("00B5")) == 181
@@ -76,7 +76,7 @@ def test_frames_carry_their_length_in_two_bytes() -> None:
 
 
 def test_frames_over_the_cap_are_refused_both_ways() -> None:
-    framing = BigEndianLength(max_bytes=180)
+    framing = Framing(max_bytes=180)
 
     with pytest.raises(FrameError):
         framing.frame(b"x" * 181)

@@ -55,7 +55,7 @@ def test_a_reversal_is_the_published_example() -> None:
 def test_an_echo_is_the_published_example() -> None:
     trace = Trace.first("000001", datetime(2026, 11, 24, 5, 30, tzinfo=UTC))
 
-    sent = network_management(NetworkCode.ECHO, trace)
+    sent = network_management(NetworkCode.ECHO, trace, DIALECT)
 
     assert encode(sent, DIALECT) == b"0800822000000000000004000000000000001124053000000001301"
     assert encode(network_answer(sent), DIALECT) == b"0810822000000200000004000000000000001124053000000001" + b"00301"

@@ -4,7 +4,7 @@ import pytest
 
 from services.card_router.iso8583 import ELEMENTS, Message, MessageError, Secrecy, describe
 from services.card_router.iso8583.masking import mask, mask_pan
-from services.card_router.iso8583.subelements import read_subelements, write_subelements
+from services.card_router.iso8583.subelements import PRIVATE_DATA
 
 
 def test_a_description_names_the_elements_and_masks_the_card() -> None:
@@ -61,7 +61,7 @@ def test_elements_that_can_hold_card_data_are_never_shown_whole(number: int) -> 
 def test_sub_elements_read_back() -> None:
     subelements = {"92": "123", "61": "", "77": "x" * 99}
 
-    assert read_subelements(write_subelements(subelements)) == subelements
+    assert PRIVATE_DATA.read(PRIVATE_DATA.write(subelements)) == subelements
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,6 @@ def test_sub_elements_read_back() -> None:
 )
 def test_broken_sub_elements_are_refused_at_their_place(value: str, offset: int) -> None:
     with pytest.raises(MessageError) as refused:
-        read_subelements(value)
+        PRIVATE_DATA.read(value)
 
     assert (refused.value.field, refused.value.offset) == ("48", offset)

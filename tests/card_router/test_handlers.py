@@ -200,7 +200,7 @@ def test_the_next_acquirer_is_asked_when_nothing_reached_the_first(database: Dat
     (fact,), (row,) = broker.facts(), scene.rows("exchange")
     assert isinstance(fact, AcquirerResponded)
     assert (outcomes(broker), fact.acquirer, row["acquirer"]) == ([APPROVED], "lakeside", "lakeside")
-    assert (scene.hosts[0].heard, scene.hosts[1].heard[0][48][4:]) == ([], SECURITY_CODE)
+    assert (scene.hosts[0].heard, scene.hosts[1].heard[0][63][5:]) == ([], SECURITY_CODE)
 
 
 @pytest.mark.parametrize(("first", "outcome"), [(silent(), REVERSED), (answers("91"), DECLINED)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from services.card_router.iso8583 import BigEndianLength, Dialect, Message, MessageError
+from services.card_router.iso8583 import Dialect, Framing, Message, MessageError
 from services.card_router.link import (
     AcquirerLink,
     Address,
@@ -142,7 +142,7 @@ async def test_a_length_beyond_the_cap_ends_the_connection() -> None:
 
 
 async def test_a_peer_that_does_not_read_gets_no_more() -> None:
-    roomy = Dialect("roomy", framing=BigEndianLength(max_bytes=65_535))
+    roomy = Dialect("roomy", framing=Framing(max_bytes=65_535))
     settings = replace(QUICK, write_buffer_bytes=100_000, drain_timeout_s=0)
     async with a_pair(roomy, settings) as pair:
         pair.peer.pause_reading()

@@ -46,7 +46,7 @@ def test_every_node_has_what_it_needs_and_no_other_s_secrets(made: tuple[Topolog
     assert names(payments, LISTENER) == names(payments, ROUTES) == {"inbound", "outbound"}
     assert names(payments, CLUSTER) == names(payments, ASSIGNMENT) | {"local"}
     assert names(payments, SECRET) == {"payments", "trust"}
-    assert names(snapshots["edge"], SECRET) == {"edge", "trust", "public"}
+    assert names(snapshots["edge"], SECRET) == {"edge", "trust", "public", "terminals_trust"}
 
 
 def test_only_what_changed_is_made_again(made: tuple[Topology, Path]) -> None:

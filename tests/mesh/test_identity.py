@@ -53,7 +53,7 @@ def test_the_public_certificate_is_for_this_machine_and_no_part_of_the_mesh(tmp_
 def test_nobody_else_can_read_a_key(tmp_path: Path) -> None:
     ensure(tmp_path, ["payments"], NOW)
     keys = list(tmp_path.rglob("key.pem"))
-    assert len(keys) == 4
+    assert len(keys) == 5
     assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from florin.options.v1 import options_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from mesh.topology import ContractError, Contracts, Method, checked
+from mesh.topology import ContractError, Method, checked
+from tests.mesh.policies import access, changed, without
 from tests.mesh.world import contracts
 
 
@@ -41,26 +41,6 @@ def test_what_the_contract_leaves_open_is_closed() -> None:
 
 def test_every_rpc_says_who_may_call_it_and_how_long_it_may_take() -> None:
     assert all(one.identities and one.deadline_ms for one in contracts().methods)
-
-
-def changed(rpc_name: str, change: Any) -> Contracts:
-    """The contracts with one rpc's options changed, as a mistake would."""
-    files = FileDescriptorSet.FromString(contracts().image)
-    for file in files.file:
-        for service in file.service:
-            for rpc in service.method:
-                if rpc.name == rpc_name:
-                    change(rpc)
-    return Contracts(files.SerializeToString())
-
-
-def without(option: Any) -> Any:
-    return lambda rpc: rpc.options.ClearExtension(option)
-
-
-def access(**fields: Any) -> Any:
-    stated = options_pb2.Access(**fields)
-    return lambda rpc: rpc.options.Extensions[options_pb2.access].CopyFrom(stated)
 
 
 def test_an_rpc_for_terminals_is_called_by_the_edge_and_is_not_open_to_tokens() -> None:

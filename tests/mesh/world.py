@@ -27,6 +27,7 @@ GENERATED = Path(__file__).parents[2] / "gen" / "florin"
 ENVOY = Path(sys.executable).with_name("envoy")
 HOST = "127.0.0.1"
 READY_S = 10.0
+ORIGINS = ("https://shop.example",)
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def topology(root: Path, issuer: Issuer) -> Topology:
-    edge_port, *ports = free_ports(len(SERVICES) + 1)
+    edge_port, terminals_port, *ports = free_ports(len(SERVICES) + 2)
     places = {
         name: Place(HOST, port, root / f"{name}.s", root / f"{name}.m", root / f"{name}.a")
         for name, port in zip(SERVICES, ports, strict=True)
     }
-    edge = EdgePlace(HOST, edge_port, root / "edge.a", issuer, (GENERATED / "openapi.json").read_text())
+    openapi = (GENERATED / "openapi.json").read_text()
+    edge = EdgePlace(HOST, edge_port, root / "edge.a", issuer, openapi, terminals_port, ORIGINS)
     return Topology(contracts(), places, edge, root / "operator.m", root / "operator.a")
 
 

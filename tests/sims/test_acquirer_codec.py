@@ -10,7 +10,7 @@ from iso8583.specs import default_ascii
 
 from sims.acquirer.codec import CodecError, Message, pack, unpack
 from sims.acquirer.elements import ELEMENTS, Element
-from sims.acquirer.security_code import SubElementError, security_code
+from sims.acquirer.security_code import SecurityCode, SubElementError
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "iso8583"
 
@@ -198,10 +198,10 @@ def test_no_bytes_crash_it(data: bytes) -> None:
     ],
 )
 def test_the_security_code_is_found_in_de48(additional_data: str, code: str) -> None:
-    assert security_code(additional_data) == code
+    assert SecurityCode(48).read(additional_data) == code
 
 
 @pytest.mark.parametrize("additional_data", ["92", "920", "9203", "920312", "XX03123", "92X3123", "2202AB9"])
 def test_a_de48_that_is_no_row_of_sub_elements_is_refused(additional_data: str) -> None:
     with pytest.raises(SubElementError):
-        security_code(additional_data)
+        SecurityCode(48).read(additional_data)

@@ -10,25 +10,15 @@ from enum import StrEnum
 
 import iso4217
 
-from services.card_router.iso8583.dialect import Dialect
+from services.card_router.iso8583.dialect import Dialect, NetworkCode
 from services.card_router.iso8583.masking import mask_pan
 from services.card_router.iso8583.message import Message
-from services.card_router.iso8583.subelements import SECURITY_CODE_TAG, write_subelements
 from services.card_router.iso8583.trace import Original, Trace
 
 _GOODS_AND_SERVICES = "000000"
 _PAN_KEYED_NO_PIN = "010"
 _E_COMMERCE = "59"
 _REPEAT = {"0220": "0221", "0420": "0421"}
-
-
-class NetworkCode(StrEnum):
-    """DE70: what a network management message is about."""
-
-    SIGN_ON = "001"
-    SIGN_OFF = "002"
-    CUTOVER = "201"
-    ECHO = "301"
 
 
 class ReversalReason(StrEnum):
@@ -104,12 +94,12 @@ class CardPayment:
 
 def authorization(payment: CardPayment, trace: Trace, dialect: Dialect) -> Message:
     """Return a 0100: hold the money."""
-    return Message("0100", _payment(payment, trace, dialect) | _security_code(payment.card))
+    return Message("0100", _payment(payment, trace, dialect) | _security_code(payment.card, dialect))
 
 
 def purchase(payment: CardPayment, trace: Trace, dialect: Dialect) -> Message:
     """Return a 0200: hold and take it."""
-    return Message("0200", _payment(payment, trace, dialect) | _security_code(payment.card))
+    return Message("0200", _payment(payment, trace, dialect) | _security_code(payment.card, dialect))
 
 
 def capture_advice(payment: CardPayment, trace: Trace, dialect: Dialect, original: Original) -> Message:
@@ -130,15 +120,15 @@ def repeat(advice: Message) -> Message:
     return replace(advice, mti=_REPEAT.get(advice.mti, advice.mti))
 
 
-def network_management(code: NetworkCode, trace: Trace) -> Message:
-    """Return an 0800: sign-on, sign-off, echo."""
-    return Message("0800", {7: trace.transmitted, 11: trace.stan, 70: str(code)})
+def network_management(code: NetworkCode, trace: Trace, dialect: Dialect) -> Message:
+    """Return an 0800: sign-on, sign-off, echo, a wish for a new key."""
+    return Message("0800", {7: trace.transmitted, 11: trace.stan, 70: dialect.network_codes[code]})
 
 
-def network_answer(request: Message) -> Message:
-    """Return the 0810 that accepts a host's 0800."""
+def network_answer(request: Message, response_code: str = "00") -> Message:
+    """Return the 0810 to a host's 0800; it accepts unless another DE39 is given."""
     echoed = {number: request[number] for number in (7, 11, 70) if number in request}
-    return Message("0810", echoed | {39: "00"})
+    return Message("0810", echoed | {39: response_code})
 
 
 def _core(payment: CardPayment, trace: Trace, dialect: Dialect) -> dict[int, str]:
@@ -169,8 +159,9 @@ def _reference(original: Original) -> dict[int, str]:
     return approval | {37: original.rrn, 90: original.data_elements}
 
 
-def _security_code(card: Card) -> dict[int, str]:
-    return {48: write_subelements({SECURITY_CODE_TAG: card.security_code})} if card.security_code else {}
+def _security_code(card: Card, dialect: Dialect) -> dict[int, str]:
+    where, tag = dialect.private_data, dialect.security_code_tag
+    return {where.field: where.write({tag: card.security_code})} if card.security_code else {}
 
 
 def _ascii(text: str) -> str:

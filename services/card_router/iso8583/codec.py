@@ -8,23 +8,25 @@ from collections.abc import Iterator, Mapping
 
 import iso8583
 
+from services.card_router.iso8583.checks import NOT_DEFINED, check
 from services.card_router.iso8583.dialect import Dialect
 from services.card_router.iso8583.errors import MessageError
-from services.card_router.iso8583.layout import UndefinedElementError, bitmap_offset, layout_of
+from services.card_router.iso8583.layout import UndefinedElementError, bitmap_offset, layout_of, value_digits
 from services.card_router.iso8583.message import Message
 
 Encoded = Mapping[str, Mapping[str, bytes]]
 
-_MTI_DIGITS = 4
 _BITMAP_HEX_DIGITS = 16
+_NAMES = {number: str(number) for number in range(2, 129)}
+_NUMBERS = {name: number for number, name in _NAMES.items()}
 _HEADS = {"t": "mti", "p": "bitmap", "1": "bitmap"}
-_NOT_DEFINED = "not a data element of this dialect"
 
 
 def encode(message: Message, dialect: Dialect) -> bytes:
     """Return the message as it travels, without its frame; MessageError, offsets inside the value."""
-    _check(message, dialect)
-    values = {str(number): value for number, value in message.fields.items()} | {"t": message.mti}
+    check(message, dialect)
+    values = {_NAMES[number]: value for number, value in message.fields.items()}
+    values["t"] = message.mti
     try:
         return bytes(iso8583.encode(values, layout_of(dialect))[0])
     except iso8583.EncodeError as refused:
@@ -39,7 +41,7 @@ def decode(frame: bytes, dialect: Dialect) -> Message:
     message = _message(values)
     try:
         _check_bitmap(values)
-        _check(message, dialect)
+        check(message, dialect)
     except MessageError as refused:
         flaw = MessageError(refused.field, _offset(refused, encoded, dialect), refused.reason, read=message)
         raise flaw from None
@@ -53,53 +55,19 @@ def _unpack(frame: bytes, dialect: Dialect) -> tuple[Mapping[str, str], Encoded]
         read = {field: value for field, value in refused.doc_dec.items() if field != refused.field}
         flaw = MessageError(_HEADS.get(refused.field, refused.field), refused.pos, refused.msg, _message(read))
     except UndefinedElementError as refused:
-        flaw = MessageError(refused.field, bitmap_offset(int(refused.field), dialect), _NOT_DEFINED)
+        flaw = MessageError(refused.field, bitmap_offset(int(refused.field), dialect), NOT_DEFINED)
     raise flaw
 
 
 def _message(values: Mapping[str, str]) -> Message:
-    fields = {int(key): value for key, value in values.items() if key.isdecimal() and key not in _HEADS}
+    fields = {_NUMBERS[name]: value for name, value in values.items() if name in _NUMBERS}
     return Message(values.get("t", ""), fields)
 
 
 def _check_bitmap(values: Mapping[str, str]) -> None:
     """A third bitmap is what pyiso8583 takes DE65 for; in 1987 there are no data elements for it to announce."""
     if len(values.get("1", "")) > _BITMAP_HEX_DIGITS:
-        raise MessageError("65", 0, _NOT_DEFINED)
-
-
-def _check(message: Message, dialect: Dialect) -> None:
-    _check_type(message.mti)
-    for number, value in message.fields.items():
-        _check_value(number, value, dialect)
-    _check_rules(message, dialect)
-
-
-def _check_type(mti: str) -> None:
-    """Version 0 (1987), a class from 1 to 8, a function and an origin (ISO 8583:1987, 4.1)."""
-    if len(mti) != _MTI_DIGITS:
-        raise MessageError("mti", 0, "not four digits")
-    for position, (digit, allowed) in enumerate(zip(mti, ("0", "12345678", "01234", "012345"), strict=True)):
-        if digit not in allowed:
-            raise MessageError("mti", position, "not a type of ISO 8583:1987")
-
-
-def _check_value(number: int, value: str, dialect: Dialect) -> None:
-    if number not in dialect.elements:
-        raise MessageError(str(number), 0, _NOT_DEFINED)
-    flaw = dialect.elements[number].format.flaw(value)
-    if flaw:
-        raise MessageError(str(number), *flaw)
-
-
-def _check_rules(message: Message, dialect: Dialect) -> None:
-    if not dialect.required:
-        return
-    if message.mti not in dialect.required:
-        raise MessageError("mti", 0, "not a type of this dialect")
-    for number in sorted(dialect.required[message.mti]):
-        if not message.get(number):
-            raise MessageError(str(number), 0, "required in this type of message, and missing")
+        raise MessageError("65", 0, NOT_DEFINED)
 
 
 def _offset(flaw: MessageError, encoded: Encoded, dialect: Dialect) -> int:
@@ -113,8 +81,10 @@ def _offset(flaw: MessageError, encoded: Encoded, dialect: Dialect) -> int:
         later = (start for field, (start, _) in spans.items() if _follows(field, int(flaw.field)))
         return min(later, default=max(end for _, end in spans.values()))
     _, end = spans[flaw.field]
-    packed = layout_of(dialect)[flaw.field]["data_enc"] == "b"
-    return end - len(encoded[flaw.field]["data"]) + (flaw.offset // 2 if packed else flaw.offset)
+    size = len(encoded[flaw.field]["data"])
+    chars_a_byte, filled_before = value_digits(int(flaw.field), dialect)
+    odd = 1 if filled_before and dialect.elements[int(flaw.field)].format.length % 2 else 0
+    return end - size + (flaw.offset + odd) // chars_a_byte
 
 
 def _spans(encoded: Encoded) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -2,9 +2,8 @@
 
 from services.card_router.iso8583.elements import ELEMENTS, Secrecy
 from services.card_router.iso8583.errors import MessageError
-from services.card_router.iso8583.subelements import read_subelements
+from services.card_router.iso8583.subelements import PRIVATE_DATA
 
-_PRIVATE_DATA = 48
 # Six and four digits may be shown of a number of 16; of a much shorter one they would leave too little hidden.
 _SHORTEST_SHOWN_IN_PART = 15
 
@@ -23,14 +22,14 @@ def mask(number: int, value: str) -> str:
         return value
     if element is not None and element.secrecy is Secrecy.PAN:
         return mask_pan(value)
-    if number == _PRIVATE_DATA:
+    if number == PRIVATE_DATA.field:
         return _tags_only(value)
     return _hidden(value)
 
 
 def _tags_only(value: str) -> str:
     try:
-        return " ".join(f"{tag}={'*' * len(held)}" for tag, held in read_subelements(value).items())
+        return " ".join(f"{tag}={'*' * len(held)}" for tag, held in PRIVATE_DATA.read(value).items())
     except MessageError:
         return _hidden(value)
 

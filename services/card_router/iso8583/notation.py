@@ -25,6 +25,15 @@ _ALPHABETS = {
 }
 _BOUNDS = {"YY": (0, 99), "MM": (1, 12), "DD": (1, 31), "hh": (0, 23), "mm": (0, 59), "ss": (0, 59)}
 _A_LEAP_YEAR = 2024
+# What dates and times mostly are: of days only those that every month has.
+_TYPICAL = {
+    "YY": "[0-9]{2}",
+    "MM": "(?:0[1-9]|1[0-2])",
+    "DD": "(?:0[1-9]|1[0-9]|2[0-8])",
+    "hh": "(?:[01][0-9]|2[0-3])",
+    "mm": "[0-5][0-9]",
+    "ss": "[0-5][0-9]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,13 @@ class Notation:
     def is_binary(self) -> bool:
         """Whether values are bytes, written as hexadecimal text."""
         return self.alphabet == "b"
+
+    @property
+    def typical(self) -> str:
+        """A regular expression for values that surely have no flaw; of others only `flaw` can say."""
+        if self.date:
+            return "".join(_TYPICAL[part] for part in self.date)
+        return "(?:[0-9A-Fa-f]{2})*" if self.is_binary else _ALPHABETS[self.alphabet]
 
     def flaw(self, value: str) -> tuple[int, str] | None:
         """Return where the value breaks the format and why, or None. Lengths are the encoder's to judge."""

@@ -13,6 +13,7 @@ from services.card_router.iso8583 import (
     Counter,
     Dialect,
     Message,
+    MessageError,
     NetworkCode,
     Trace,
     network_management,
@@ -27,6 +28,7 @@ from services.card_router.link.errors import (
 )
 from services.card_router.link.session import Address, Session, Unmatched
 from services.card_router.link.settings import LinkSettings
+from services.card_router.link.wire import BusinessDay, Wire
 
 log = structlog.get_logger()
 
@@ -50,6 +52,7 @@ class AcquirerLink:
     Entering waits for the first attempt to connect and sign on, not for its success. Leaving lets requests in flight
     finish, signs off and closes. on_unmatched hears late answers, the host's own requests and what cannot be read; it
     is called between two messages and must not block. next_trace numbers the link's own sign-ons and echoes.
+    `day` is the business day the acquirer says it is in; connections to one acquirer may share it.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class AcquirerLink:
         self._settings = settings or LinkSettings()
         self._on_unmatched = on_unmatched
         self._next_trace = next_trace or _network_traces()
+        self.day = BusinessDay()
         self._pauses = wait_exponential_jitter(
             multiplier=self._settings.first_pause_s,
             max=self._settings.longest_pause_s,
@@ -96,6 +100,15 @@ class AcquirerLink:
     def ready(self) -> bool:
         """Whether a request would be sent now: connected, signed on, not closing."""
         return self._ready.is_set() and not self._closing and self._session is not None and not self._session.is_lost
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait for their answers."""
+        return len(self._session.pending) if self._session is not None else 0
+
+    def awaits(self, request: Message) -> bool:
+        """Whether a request is in flight whose answer could not be told from this one's."""
+        return self._session is not None and self._session.pending.awaits(request)
 
     async def wait_ready(self, timeout_s: float) -> bool:
         """Wait for the link to be signed on; False when it is not within timeout_s."""
@@ -153,7 +166,7 @@ class AcquirerLink:
         """Run one connection until it ends; an error if it never got ready or did not hold."""
         session = await Session.open(
             self._address,
-            self._dialect,
+            Wire(self._dialect, self._address.zone_key, self.day),
             self._on_unmatched,
             timeout_s=self._settings.connect_timeout_s,
             write_buffer_bytes=self._settings.write_buffer_bytes,
@@ -174,10 +187,20 @@ class AcquirerLink:
             await session.close(reason)
 
     async def _sign_on(self, session: Session) -> None:
-        request = network_management(NetworkCode.SIGN_ON, self._next_trace())
-        answer = await session.exchange(request, self._settings.network_timeout_s)
+        answer = await self._ask(session, NetworkCode.SIGN_ON)
         if answer.get(39) != _ACCEPTED:
             raise SignOnRefusedError(answer.get(39))
+        self.day.hear(answer)
+        if self._dialect.mac is not None:
+            await self._agree_on_key(session)
+
+    async def _agree_on_key(self, session: Session) -> None:
+        """No request leaves before this: its code could not be made, nor its answer's be checked."""
+        answer = await self._ask(session, NetworkCode.KEY_EXCHANGE)
+        try:
+            session.wire.take_key(answer)
+        except MessageError as refused:
+            raise LinkDownError(f"no key was agreed on: {refused}") from None
 
     def _up(self, session: Session) -> float:
         self._session = session
@@ -201,7 +224,11 @@ class AcquirerLink:
     async def _exchange(self, session: Session, code: NetworkCode) -> bool:
         """Send a network management message; whether it was answered."""
         try:
-            await session.exchange(network_management(code, self._next_trace()), self._settings.network_timeout_s)
+            await self._ask(session, code)
         except (NotSent, OutcomeUnknown):
             return False
         return True
+
+    async def _ask(self, session: Session, code: NetworkCode) -> Message:
+        request = network_management(code, self._next_trace(), self._dialect)
+        return await session.exchange(request, self._settings.network_timeout_s)

@@ -39,7 +39,7 @@ class Pending:
         if not request.get(11):
             raise MessageError("11", 0, "an answer could not be told apart from others without it")
         key = (request.answer_mti, request[11])
-        if any(self._alike(request, other.request) for other in self._waiting.get(key, [])):
+        if self.awaits(request):
             raise NotSent(Unsent.DUPLICATE)
         waiting = Waiting(request, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(key, []).append(waiting)
@@ -48,6 +48,14 @@ class Pending:
             yield waiting.answer
         finally:
             self._forget(key, waiting)
+
+    def __len__(self) -> int:
+        return sum(len(waiting) for waiting in self._waiting.values())
+
+    def awaits(self, request: Message) -> bool:
+        """Whether a request is in flight whose answer could not be told from this one's."""
+        waiting = self._waiting.get((request.answer_mti, request.get(11)), [])
+        return any(self._alike(request, other.request) for other in waiting)
 
     def settle(self, answer: Message) -> bool:
         """Give the answer to the one request it belongs to; False when there is none."""

@@ -10,22 +10,20 @@ from typing import Self
 import structlog
 
 from services.card_router.iso8583 import (
-    Dialect,
     FrameError,
     Message,
     MessageError,
     NetworkCode,
-    decode,
-    encode,
     network_answer,
 )
 from services.card_router.link.errors import NotSent, OutcomeUnknown, Unknown, Unsent
 from services.card_router.link.pending import Pending
+from services.card_router.link.wire import Wire
 
 log = structlog.get_logger()
 
 _FAREWELL_S = 0.5
-_ANSWERED_HERE = frozenset({NetworkCode.ECHO, NetworkCode.CUTOVER})
+_ACCEPTED, _KEY_REFUSED = "00", "63"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,12 @@ Unmatched = Message | Garbled
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an acquirer listens; with a context, over TLS."""
+    """Where an acquirer listens; with a context, over TLS. zone_key: what its working keys are wrapped under."""
 
     host: str
     port: int
     ssl_context: ssl.SSLContext | None = None
+    zone_key: bytes = field(default=b"", repr=False)
 
 
 class Session:
@@ -55,25 +54,26 @@ class Session:
     def __init__(
         self,
         streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-        dialect: Dialect,
+        wire: Wire,
         on_unmatched: Callable[[Unmatched], None],
         write_buffer_bytes: int,
     ) -> None:
         self._reader, self._writer = streams
-        self._dialect = dialect
+        self.wire = wire
+        self._dialect = wire.dialect
         self._on_unmatched = on_unmatched
         self._write_buffer_bytes = write_buffer_bytes
         self._loop = asyncio.get_running_loop()
         self._lost = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
-        self.pending = Pending(dialect)
+        self.pending = Pending(wire.dialect)
         self.heard_at = self._loop.time()
 
     @classmethod
     async def open(
         cls,
         address: Address,
-        dialect: Dialect,
+        wire: Wire,
         on_unmatched: Callable[[Unmatched], None],
         *,
         timeout_s: float,
@@ -82,14 +82,14 @@ class Session:
         """Connect; OSError or TimeoutError when that fails."""
         async with asyncio.timeout(timeout_s):
             streams = await asyncio.open_connection(address.host, address.port, ssl=address.ssl_context)
-        return cls(streams, dialect, on_unmatched, write_buffer_bytes)
+        return cls(streams, wire, on_unmatched, write_buffer_bytes)
 
     async def exchange(self, request: Message, timeout_s: float) -> Message:
         """Send a request and return its answer.
 
         Raises MessageError or NotSent when nothing was sent, OutcomeUnknown when something was and no good answer came.
         """
-        frame = self._dialect.framing.frame(encode(request, self._dialect))
+        frame = self.wire.pack(request)
         self._check_writable()
         with self.pending.expect(request) as answer:
             self._writer.write(frame)
@@ -148,11 +148,11 @@ class Session:
         try:
             while True:
                 length = framing.length(await self._reader.readexactly(framing.prefix_bytes))
-                frame = await self._reader.readexactly(length)
+                content = framing.message(await self._reader.readexactly(length))
                 self.heard_at = self._loop.time()
                 # A frame without content is a keep-alive.
-                if frame:
-                    self._receive(frame)
+                if content:
+                    self._receive(content)
         except (asyncio.IncompleteReadError, OSError, FrameError) as ended:
             log.info("acquirer connection ended", acquirer=self._dialect.name, cause=type(ended).__name__)
         finally:
@@ -160,7 +160,7 @@ class Session:
 
     def _receive(self, frame: bytes) -> None:
         try:
-            message = decode(frame, self._dialect)
+            message = self.wire.unpack(frame)
         except MessageError as error:
             self._receive_garbled(Garbled(frame, error))
             return
@@ -178,9 +178,32 @@ class Session:
 
     def _receive_request(self, request: Message) -> None:
         """A host's request is no answer, even with a STAN that waits for one."""
-        if request.mti == "0800" and request.get(70) in _ANSWERED_HERE:
-            self._writer.write(self._dialect.framing.frame(encode(network_answer(request), self._dialect)))
+        if request.mti == "0800":
+            self._receive_network(request, self._dialect.network_code(request.get(70)))
         self._hand_over(request)
+
+    def _receive_network(self, request: Message, code: NetworkCode | None) -> None:
+        match code:
+            case NetworkCode.ECHO:
+                self._answer(request, _ACCEPTED)
+            case NetworkCode.CUTOVER:
+                self.wire.day.hear(request)
+                self._answer(request, _ACCEPTED)
+            case NetworkCode.KEY_EXCHANGE:
+                self._answer(request, self._take_key(request))
+            case _:
+                pass
+
+    def _take_key(self, request: Message) -> str:
+        try:
+            self.wire.take_key(request)
+        except MessageError as refused:
+            log.warning("key refused", acquirer=self._dialect.name, cause=str(refused))
+            return _KEY_REFUSED
+        return _ACCEPTED
+
+    def _answer(self, request: Message, response_code: str) -> None:
+        self._writer.write(self.wire.pack(network_answer(request, response_code)))
 
     def _hand_over(self, unmatched: Unmatched) -> None:
         try:
