@@ -31,6 +31,7 @@ CALL = Call(
     method=methods()["/florin.risk.v1.RiskService/GetDecision"],
     caller="operator",
     tenant="",
+    terminal="",
     request_key="",
     deadline=0,
     metadata={},
