@@ -1,4 +1,4 @@
-"""What each REST form of each rpc asks for, read from the contracts."""
+"""What each form of each rpc asks for, REST or gRPC, read from the contracts."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,14 +14,16 @@ from services.chassis.contract import MethodContract
 VARIABLE: Final = re.compile(r"{([a-z0-9_.]+)(?:=[^}]*)?}")
 HTTP_BODY: Final = "google.api.HttpBody"
 WHOLE: Final = "*"
+GRPC: Final = "grpc"
+"""What stands in the place of a REST form's number when the call is gRPC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One REST form of one rpc: the scope it needs, and where its request's fields are said.
+    """One form of one rpc: the scope it needs, and where its request's fields are said.
 
     `in_path` are the fields that the path's variables set; `body` is `*` for all the others, the name of one field,
-    or empty; what is in neither is said in the query.
+    or empty; what is in neither is said in the query. `native` is true of gRPC, where one message says them all.
     """
 
     rpc: str
@@ -29,6 +31,7 @@ class Rule:
     request: Descriptor
     in_path: frozenset[str]
     body: str
+    native: bool = False
 
     @property
     def body_field(self) -> FieldDescriptor | None:
@@ -43,8 +46,16 @@ class Rule:
 
 
 def rules(methods: Iterable[MethodContract]) -> dict[tuple[str, str], Rule]:
-    """Return every rule by the rpc's full name and the number of its REST form."""
-    return {(rule.rpc, str(number)): rule for method in methods for number, rule in enumerate(_of(method))}
+    """Return every rule by the rpc's full name and the number of its REST form, or `grpc`."""
+    found: dict[tuple[str, str], Rule] = {}
+    for method in methods:
+        found |= {(rule.rpc, str(number)): rule for number, rule in enumerate(_of(method))}
+        if method.scope:
+            native = Rule(
+                method.descriptor.full_name, method.scope, method.descriptor.input_type, frozenset(), "", True
+            )
+            found[native.rpc, GRPC] = native
+    return found
 
 
 def _of(method: MethodContract) -> Iterator[Rule]:

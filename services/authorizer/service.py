@@ -1,21 +1,11 @@
 """What the edge may ask: Envoy's external authorization (envoy.service.auth.v3.Authorization/Check)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import grpc
-from florin.authorizer.v1.check_pb2 import (
-    APPEND_ACTION_OVERWRITE_IF_EXISTS_OR_ADD,
-    CheckRequest,
-    CheckResponse,
-    DeniedHttpResponse,
-    HeaderValue,
-    HeaderValueOption,
-    HttpStatus,
-    OkHttpResponse,
-)
+from florin.authorizer.v1.check_pb2 import CheckRequest, CheckResponse, HeaderValueOption, OkHttpResponse
 from google.protobuf import json_format
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
@@ -25,8 +15,9 @@ from services.authorizer import domain, request
 from services.authorizer.domain import Admitted
 from services.authorizer.outside import Clients
 from services.authorizer.request import UnsupportedContentType
-from services.authorizer.rules import Rule
+from services.authorizer.rules import GRPC, Rule
 from services.chassis import PermissionDenied, Refusal, Unauthenticated, observe
+from services.chassis.denial import denied, overwritten
 
 AUTHORIZATION: Final = "envoy.service.auth.v3.Authorization"
 CALLER: Final = "x-florin-caller"
@@ -59,7 +50,7 @@ class Authorizer:
                 return _let_in(await self._admitted(asked))
             except Refusal as refusal:
                 span.set_attribute("florin.refusal", refusal.reason)
-                return _turned_away(refusal)
+                return _turned_away(refusal, native=_is_grpc(asked))
 
     async def _admitted(self, asked: CheckRequest) -> Admitted:
         rule = self._rule(asked)
@@ -101,16 +92,16 @@ def _let_in(admitted: Admitted) -> CheckResponse:
         "x-florin-client": admitted.client.client_id,
         "x-florin-scopes": " ".join(sorted(admitted.client.scopes)),
     }
-    headers = [_header(name, value) for name, value in told.items()]
+    headers = [overwritten(name, value) for name, value in told.items()]
     return CheckResponse(status=Status(code=Code.OK), ok_response=OkHttpResponse(headers=headers))
 
 
-def _turned_away(refusal: Refusal) -> CheckResponse:
-    status = refusal.status()
-    answer = DeniedHttpResponse(
-        status=HttpStatus(code=http_status(refusal)), headers=_challenge(refusal), body=_json(status)
-    )
-    return CheckResponse(status=Status(code=status.code), denied_response=answer)
+def _is_grpc(asked: CheckRequest) -> bool:
+    return asked.attributes.context_extensions.get("binding") == GRPC
+
+
+def _turned_away(refusal: Refusal, *, native: bool) -> CheckResponse:
+    return denied(refusal, http_status(refusal), _challenge(refusal), native=native)
 
 
 def http_status(refusal: Refusal) -> int:
@@ -122,21 +113,7 @@ def _challenge(refusal: Refusal) -> list[HeaderValueOption]:
     """Return the WWW-Authenticate header that RFC 6750 asks for with 401 and with a scope that is missing."""
     if refusal.reason == "INSUFFICIENT_SCOPE":
         scope = refusal.metadata["scope"]
-        return [_header("www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')]
+        return [overwritten("www-authenticate", f'Bearer error="insufficient_scope", scope="{scope}"')]
     if refusal.code is grpc.StatusCode.UNAUTHENTICATED:
-        return [_header("www-authenticate", 'Bearer error="invalid_token"')]
+        return [overwritten("www-authenticate", 'Bearer error="invalid_token"')]
     return []
-
-
-def _json(status: Status) -> str:
-    """Return the status as the transcoder prints it, so that an answer looks the same whoever gives it."""
-    content = json_format.MessageToDict(
-        status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return json.dumps(content, separators=(",", ":"))
-
-
-def _header(name: str, value: str) -> HeaderValueOption:
-    return HeaderValueOption(
-        header=HeaderValue(key=name, value=value), append_action=APPEND_ACTION_OVERWRITE_IF_EXISTS_OR_ADD
-    )

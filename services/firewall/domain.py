@@ -2,13 +2,20 @@
 
 import json
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
 from services.chassis import InvalidArgument, PermissionDenied
 
 JSON: Final = "application/json"
+GRPC: Final = "application/grpc"
+PREFIX: Final = struct.Struct(">BI")
+"""What precedes a message: whether it is compressed, and its length in bytes (gRPC over HTTP/2)."""
 
 # The rules' work grows with the square of a value's length: 16 KiB keep an engine busy for a tenth of a second. The
 # largest request that the contracts allow has less than 5 KiB.
@@ -55,6 +62,27 @@ def inspected(request: Request) -> Request:
     except (ValueError, RecursionError):
         return request
     return replace(request, body=thinned)
+
+
+def is_grpc(request: Request) -> bool:
+    """Return whether the body is a gRPC message."""
+    return request.headers.get("content-type", "").startswith(GRPC)
+
+
+def as_json(request: Request, kind: type[Message]) -> Request:
+    """Return a gRPC request as the REST request that says the same: the rules read text, and no protobuf.
+
+    Raises InvalidArgument where the body is not one message of that kind, uncompressed.
+    """
+    compressed, length = PREFIX.unpack(request.body[: PREFIX.size].ljust(PREFIX.size, b"\xff"))
+    message = request.body[PREFIX.size :]
+    if compressed or length != len(message):
+        raise InvalidArgument("INVALID_MESSAGE", "the body is not one uncompressed gRPC message")
+    try:
+        content = json_format.MessageToJson(kind.FromString(message), preserving_proto_field_name=True, indent=None)
+    except (DecodeError, ValueError):
+        raise InvalidArgument("INVALID_MESSAGE", "the body is not a message of this call") from None
+    return replace(request, headers={**request.headers, "content-type": JSON}, body=content.encode())
 
 
 def check_size(request: Request) -> None:

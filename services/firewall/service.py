@@ -1,23 +1,24 @@
 """What the edge may ask: whether a request is an attack, by Envoy's external authorization API."""
 
-import json
 from typing import Any, Final
 
 import grpc
-from florin.authorizer.v1.check_pb2 import CheckRequest, CheckResponse, DeniedHttpResponse, HttpStatus, OkHttpResponse
-from google.protobuf import json_format
+from florin.authorizer.v1.check_pb2 import CheckRequest, CheckResponse, OkHttpResponse
+from google.protobuf import message_factory
+from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
 from google.rpc.status_pb2 import Status
 from opentelemetry.trace import SpanKind
 
-from services.chassis import PermissionDenied, Refusal, log, observe
-from services.firewall.domain import BodyTooLarge, Request, check, check_size, inspected
+from services.chassis import InvalidArgument, PermissionDenied, Refusal, contract, log, observe
+from services.chassis.denial import denied
+from services.firewall.domain import BodyTooLarge, Request, as_json, check, check_size, inspected, is_grpc
 from services.firewall.engine import Engine
 
 AUTHORIZATION: Final = "envoy.service.auth.v3.Authorization"
 CALLER: Final = "x-florin-caller"
 EDGE: Final = "spiffe://florin.internal/edge"
-HTTP_STATUS: Final[dict[type[Refusal], int]] = {PermissionDenied: 403, BodyTooLarge: 413}
+HTTP_STATUS: Final[dict[type[Refusal], int]] = {PermissionDenied: 403, BodyTooLarge: 413, InvalidArgument: 400}
 
 
 class Firewall:
@@ -36,12 +37,14 @@ class Firewall:
                 self._inspect(asked)
             except Refusal as refusal:
                 span.set_attribute("florin.refusal", refusal.reason)
-                return _turned_away(refusal)
+                return denied(refusal, HTTP_STATUS[type(refusal)], native=is_grpc(_request(asked)))
             return CheckResponse(status=Status(code=Code.OK), ok_response=OkHttpResponse())
 
     def _inspect(self, asked: CheckRequest) -> None:
         request = _request(asked)
         check_size(request)
+        if is_grpc(request):
+            request = as_json(request, _message(asked))
         findings = self._engine.inspect(inspected(request))
         if findings.refused:
             log().warning("request blocked", rules=list(findings.rules), rpc=_rpc(asked))
@@ -66,16 +69,11 @@ def _request(asked: CheckRequest) -> Request:
     return Request(http.method, http.path, headers, http.raw_body)
 
 
+def _message(asked: CheckRequest) -> type[Message]:
+    """Return what a gRPC request holds, by its rpc's contract."""
+    service, _, rpc = _rpc(asked).rpartition(".")
+    return message_factory.GetMessageClass(contract.methods()[f"/{service}/{rpc}"].descriptor.input_type)
+
+
 def _rpc(asked: CheckRequest) -> str:
     return asked.attributes.context_extensions.get("rpc", "")
-
-
-def _turned_away(refusal: Refusal) -> CheckResponse:
-    status = refusal.status()
-    content = json_format.MessageToDict(
-        status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    answer = DeniedHttpResponse(
-        status=HttpStatus(code=HTTP_STATUS[type(refusal)]), body=json.dumps(content, separators=(",", ":"))
-    )
-    return CheckResponse(status=Status(code=status.code), denied_response=answer)
