@@ -91,6 +91,9 @@ class Schemas:
         """Return a field's schema with its description and constraints."""
         rules = self.rules(field)
         kind = rules.WhichOneof("type")
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            values = self._single(field.message_type.fields_by_name["value"])
+            return {"type": "object", "additionalProperties": values, **self._described(field.full_name)}
         if field.is_repeated:
             items = self._single(field) | _limits(rules.repeated.items, rules.repeated.items.WhichOneof("type"))
             return {"type": "array", "items": items, **_limits(rules, kind), **self._described(field.full_name)}

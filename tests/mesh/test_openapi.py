@@ -81,6 +81,8 @@ UPI = {"flow": "UPI_FLOW_QR"}
         ("CreatePaymentRequest", {"amount": MONEY, "card": CARD, "refrence": "x"}, False),
         ("CreatePaymentRequest", {"amount": MONEY, "card": CARD | {"nubmer": "x"}}, False),
         ("CardSummary", {"last4": "1111", "a field to come": 1}, True),
+        ("TimelineEntry", {"details": {"rrn": "632812000123"}}, True),
+        ("TimelineEntry", {"details": {"rrn": 1}}, False),
     ],
 )
 def test_rules_of_the_contract_are_constraints(name: str, value: Any, accepted: bool) -> None:
