@@ -17,7 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import LuaPerRoute
 from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google.protobuf import Any
 
-from mesh.edge.browsers import policy
+from mesh.edge.browsers import READABLE, from_one_of, is_preflight, policy
 from mesh.edge.firewall import FIREWALL
 from mesh.edge.headers import ASKED_FOR, GRPC_HEADERS, REST_HEADERS
 from mesh.edge.limits import descriptors
@@ -76,7 +76,12 @@ class Public:
 def routes(contracts: Contracts, openapi: str, origins: Iterable[str] = ()) -> route.RouteConfiguration:
     """Return all routes: documents, rpcs, then 405 for a known path and 404 for any other."""
     forms = by_precision(public(contracts))
-    documents = [_document("/openapi.json", openapi), _document("/healthz", '{"status":"SERVING"}')]
+    named = tuple(origins)
+    documents = [
+        *([_document("/openapi.json", openapi, named), _preflight(forms[0].method, named)] if named else []),
+        _document("/openapi.json", openapi),
+        _document("/healthz", '{"status":"SERVING"}'),
+    ]
     host = route.VirtualHost(
         name="edge",
         domains=["*"],
@@ -88,7 +93,7 @@ def routes(contracts: Contracts, openapi: str, origins: Iterable[str] = ()) -> r
             *_wrong_verbs(forms),
             _unknown({}),
         ],
-        typed_per_filter_config=policy(origins, ["POST", *(form.binding.verb for form in forms)]),
+        typed_per_filter_config=policy(named, ["POST", *(form.binding.verb for form in forms)]),
         # An rpc's own credentials end here; the callee is told who calls by the authorizer's headers.
         request_headers_to_remove=["cookie", "authorization"],
     )
@@ -192,11 +197,25 @@ def _wrong_verbs(forms: list[Public]) -> Iterator[route.Route]:
         )
 
 
-def _document(path: str, content: str) -> route.Route:
+def _preflight(some: Method, origins: tuple[str, ...]) -> route.Route:
+    """Return the route of preflights, because the filter looks at no route that is an answer itself.
+
+    Should it let one go on nevertheless, the authorizer refuses it: no contract has a form of this name.
+    """
+    return route.Route(
+        name="preflight",
+        match=route.RouteMatch(prefix="/", headers=is_preflight(origins)),
+        route=route.RouteAction(cluster=some.owner),
+        typed_per_filter_config=_guarded(some, "preflight"),
+    )
+
+
+def _document(path: str, content: str, origins: tuple[str, ...] = ()) -> route.Route:
     get = route.HeaderMatcher(name=":method", string_match=exact("GET"))
     return route.Route(
         name=path,
-        match=route.RouteMatch(path=path, headers=[get]),
+        match=route.RouteMatch(path=path, headers=[get, *([from_one_of(origins)] if origins else [])]),
+        response_headers_to_add=list(READABLE) if origins else [],
         direct_response=route.DirectResponseAction(status=200, body=core.DataSource(inline_string=content)),
         typed_per_filter_config=ANSWERED,
     )

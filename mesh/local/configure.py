@@ -1,6 +1,7 @@
 """The one place where the compiled mesh meets this machine."""
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -21,7 +22,10 @@ def configure(state: State, ports: Mapping[str, int]) -> None:
 
 
 def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
-    """Return the contracts at this run's addresses, with the issuer that provisioning made."""
+    """Return the contracts at this run's addresses, with the issuer that provisioning made.
+
+    FLORIN_ORIGINS, when the gateway is started, names the web origins whose scripts may call it, between spaces.
+    """
     issuer = json.loads((state.conf / "issuer.json").read_text())
     return Inputs(
         contracts=GENERATED / "florin.binpb",
@@ -33,6 +37,7 @@ def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
             admin=places.admin(state, EDGE),
             issuer=Issuer(issuer["issuer"], issuer["jwks_uri"], tuple(issuer.get("audiences", ()))),
             openapi=openapi.served((GENERATED / "openapi.json").read_text(), issuer["token_endpoint"]),
+            origins=tuple(os.environ.get("FLORIN_ORIGINS", "").split()),
         ),
         operator_mesh=places.mesh(state, OPERATOR),
         operator_admin=places.admin(state, OPERATOR),

@@ -36,9 +36,9 @@ def _checks(dialect: Dialect) -> Mapping[int, Check]:
 
 
 def _typical(number: int, dialect: Dialect) -> Check:
-    if number in dialect.structures:
-        return lambda _: False
-    return re.compile(dialect.elements[number].format.typical).fullmatch
+    structure = dialect.structures.get(number)
+    typical = dialect.elements[number].format.typical if structure is None else structure.typical
+    return re.compile(typical).fullmatch if typical is not None else lambda _: False
 
 
 def _check_closely(number: int, value: str, dialect: Dialect) -> None:

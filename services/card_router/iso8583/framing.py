@@ -1,5 +1,6 @@
 """How messages are told apart on a byte stream: a length before each, and a TPDU where the acquirer routes by one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -57,6 +58,20 @@ class Framing:
         """Return the message as it travels; FrameError when it is longer than the cap."""
         content = self.tpdu.sent + message if self.tpdu else message
         return self._written(self._capped(len(content))) + content
+
+    def split(self, received: bytearray) -> Iterator[bytes]:
+        """Take complete frames from the front of `received` and yield their messages, keep-alives left out.
+
+        FrameError as from `length` and `message`.
+        """
+        while len(received) >= self.prefix_bytes:
+            end = self.prefix_bytes + self.length(bytes(received[: self.prefix_bytes]))
+            if len(received) < end:
+                return
+            message = self.message(bytes(received[self.prefix_bytes : end]))
+            del received[:end]
+            if message:
+                yield message
 
     def length(self, prefix: bytes) -> int:
         """Return how many bytes follow this prefix, 0 for a keep-alive.

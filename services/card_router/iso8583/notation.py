@@ -62,6 +62,13 @@ class Notation:
             return "".join(_TYPICAL[part] for part in self.date)
         return "(?:[0-9A-Fa-f]{2})*" if self.is_binary else _ALPHABETS[self.alphabet]
 
+    @property
+    def typical_fixed(self) -> str:
+        """The same for a value of exactly its length, as one of several parts."""
+        if self.date or self.alphabet == "x+n":
+            return self.typical if self.date else f"[CD][0-9]{{{self.length - 1}}}"
+        return f"{_ALPHABETS[self.alphabet].removesuffix('*')}{{{self.length}}}"
+
     def flaw(self, value: str) -> tuple[int, str] | None:
         """Return where the value breaks the format and why, or None. Lengths are the encoder's to judge."""
         end = re.match(_ALPHABETS[self.alphabet], value)

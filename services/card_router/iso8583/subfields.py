@@ -14,6 +14,10 @@ FORBIDDEN_TAGS = frozenset({"5A", "57", "56", "9F6B", "99"})
 class Structure(Protocol):
     """What a data element's value is made of."""
 
+    @property
+    def typical(self) -> str | None:
+        """A regular expression for values that surely are made so; None where there is no such thing."""
+
     def flaw(self, value: str) -> tuple[int, str] | None:
         """Return where, in characters, the value is not made so, and why; None where it is."""
 
@@ -24,6 +28,12 @@ class Positional:
 
     parts: tuple[tuple[str, str], ...]
     repeats: bool = False
+
+    @property
+    def typical(self) -> str:
+        """A regular expression for values that surely are made so."""
+        row = "".join(notation(text).typical_fixed for _, text in self.parts)
+        return f"(?:{row})*" if self.repeats else row
 
     @property
     def length(self) -> int:
@@ -66,6 +76,10 @@ class Positional:
 @dataclass(frozen=True, slots=True)
 class ChipData:
     """DE55: BER-TLV, tags nobody knows included; a tag that carries the card's number or a track is refused."""
+
+    @property
+    def typical(self) -> None:
+        """A regular expression cannot tell."""
 
     def flaw(self, value: str) -> tuple[int, str] | None:
         """Return where the row of data objects breaks, in hexadecimal digits."""

@@ -36,7 +36,7 @@ _ACCEPTED = "00"
 _EXPLAINED = (OSError, LinkDownError, SignOnRefusedError, OutcomeUnknown, NotSent)
 
 
-def _network_traces() -> Callable[[], Trace]:
+def network_traces() -> Callable[[], Trace]:
     """Number network management messages from the second of the day on, so that a restart does not repeat the last."""
     midnight_distance = datetime.now(UTC) - datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     numbers = Counter(first=midnight_distance.seconds + 1)
@@ -68,7 +68,7 @@ class AcquirerLink:
         self._address = address
         self._settings = settings or LinkSettings()
         self._on_unmatched = on_unmatched
-        self._next_trace = next_trace or _network_traces()
+        self._next_trace = next_trace or network_traces()
         self.day = BusinessDay()
         self._pauses = wait_exponential_jitter(
             multiplier=self._settings.first_pause_s,

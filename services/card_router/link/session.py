@@ -23,6 +23,7 @@ from services.card_router.link.wire import Wire
 log = structlog.get_logger()
 
 _FAREWELL_S = 0.5
+_READ_BYTES = 65_536
 _ACCEPTED, _KEY_REFUSED = "00", "63"
 
 
@@ -65,6 +66,7 @@ class Session:
         self._write_buffer_bytes = write_buffer_bytes
         self._loop = asyncio.get_running_loop()
         self._lost = asyncio.Event()
+        self._unsent = bytearray()
         self._reading = asyncio.create_task(self._read())
         self.pending = Pending(wire.dialect)
         self.heard_at = self._loop.time()
@@ -92,7 +94,7 @@ class Session:
         frame = self.wire.pack(request)
         self._check_writable()
         with self.pending.expect(request) as answer:
-            self._writer.write(frame)
+            self._send(frame)
             return await self._answered(answer, timeout_s)
 
     async def lost_within(self, timeout_s: float) -> bool:
@@ -125,35 +127,46 @@ class Session:
         self._writer.transport.abort()
 
     async def _answered(self, answer: asyncio.Future[Message], timeout_s: float) -> Message:
+        # Unlike a cancelling timeout, this cannot throw away an answer that comes at the very last moment.
+        timer = self._loop.call_later(timeout_s, _time_out, answer)
         try:
-            # Unlike a cancelling timeout, this cannot throw away an answer that comes at the very last moment.
-            done, _ = await asyncio.wait({answer}, timeout=timeout_s)
+            return await answer
         except asyncio.CancelledError:
             # The caller gave up, the acquirer did not: an answer that was just matched is now a late one.
-            if answer.done() and answer.exception() is None:
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
                 self._hand_over(answer.result())
             raise
-        if not done:
-            raise OutcomeUnknown(Unknown.TIMEOUT)
-        return answer.result()
+        finally:
+            timer.cancel()
+
+    def _send(self, frame: bytes) -> None:
+        """Send with whatever else is to be sent in this turn of the loop: one system call for all of it."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent += frame
+
+    def _flush(self) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(bytes(self._unsent))
+        self._unsent.clear()
 
     def _check_writable(self) -> None:
         if self.is_lost or self._writer.is_closing():
             raise NotSent(Unsent.NOT_READY)
-        if self._writer.transport.get_write_buffer_size() > self._write_buffer_bytes:
+        waiting_bytes = self._writer.transport.get_write_buffer_size() + len(self._unsent)
+        if waiting_bytes > self._write_buffer_bytes:
             raise NotSent(Unsent.CONGESTED)
 
     async def _read(self) -> None:
-        framing = self._dialect.framing
+        received = bytearray()
         try:
-            while True:
-                length = framing.length(await self._reader.readexactly(framing.prefix_bytes))
-                content = framing.message(await self._reader.readexactly(length))
+            while data := await self._reader.read(_READ_BYTES):
                 self.heard_at = self._loop.time()
-                # A frame without content is a keep-alive.
-                if content:
-                    self._receive(content)
-        except (asyncio.IncompleteReadError, OSError, FrameError) as ended:
+                received += data
+                for message in self._dialect.framing.split(received):
+                    self._receive(message)
+            log.info("acquirer connection ended", acquirer=self._dialect.name, cause="closed by the peer")
+        except (OSError, FrameError) as ended:
             log.info("acquirer connection ended", acquirer=self._dialect.name, cause=type(ended).__name__)
         finally:
             self._lose(Unknown.CONNECTION_LOST)
@@ -203,7 +216,7 @@ class Session:
         return _ACCEPTED
 
     def _answer(self, request: Message, response_code: str) -> None:
-        self._writer.write(self.wire.pack(network_answer(request, response_code)))
+        self._send(self.wire.pack(network_answer(request, response_code)))
 
     def _hand_over(self, unmatched: Unmatched) -> None:
         try:
@@ -213,6 +226,13 @@ class Session:
             log.exception("the handler of unmatched messages failed", acquirer=self._dialect.name)
 
     def _lose(self, reason: Unknown) -> None:
+        if not self._lost.is_set():
+            self._flush()
         self._lost.set()
         self.pending.fail_all(reason)
         self._writer.close()
+
+
+def _time_out(answer: asyncio.Future[Message]) -> None:
+    if not answer.done():
+        answer.set_exception(OutcomeUnknown(Unknown.TIMEOUT))
