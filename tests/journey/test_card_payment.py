@@ -50,19 +50,6 @@ def test_it_is_authorized_and_captured(shop: Merchant) -> None:
     assert payment["card"]["scheme"] == "CARD_SCHEME_VISA"
 
 
-@pytest.mark.parametrize(("asked", "taken"), [({}, "49900"), ({"amount_minor": 20000}, "20000")])
-def test_it_is_captured_later(shop: Merchant, asked: dict[str, int], taken: str) -> None:
-    created = create(shop, card_body(capture_method="CAPTURE_METHOD_MANUAL"))
-    path = f"/v1/payments/{created.json()['payment_id']}/capture"
-
-    captured = shop.http.post(path, json=asked)
-    again = shop.http.post(path, json=asked)
-
-    assert status(created) == "AUTHORIZED"
-    assert (status(captured), captured.json()["captured_amount_minor"]) == ("CAPTURED", taken)
-    assert (again.status_code, reason(again)) == (400, "PAYMENT_NOT_CAPTURABLE")
-
-
 def test_the_same_key_gives_the_same_answer(shop: Merchant) -> None:
     first = create(shop, card_body(), "key-same")
     second = create(shop, card_body(), "key-same")
