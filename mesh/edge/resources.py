@@ -26,6 +26,8 @@ from mesh.topology import EDGE, EdgePlace, Issuer, Topology
 
 LARGEST_HEAP_BYTES: Final = 512 << 20
 MOST_CONNECTIONS: Final = 10_000
+BUFFER_BYTES: Final = 32 << 10
+"""Of each connection to a service; whole answers, which the transcoder needs, have a limit of their own there."""
 
 
 def edge(topology: Topology, secrets: Secrets) -> Resources:
@@ -59,7 +61,7 @@ def terminals_listener(place: EdgePlace, secrets: Secrets) -> listener.Listener:
 
 def _services(topology: Topology, secrets: Secrets) -> list[Cluster]:
     owners = sorted({method.owner for method in topology.contracts.callable_by(EDGE)})
-    return [clusters.sidecar(EDGE, owner, secrets) for owner in owners]
+    return [clusters.sidecar(EDGE, owner, secrets, BUFFER_BYTES) for owner in owners]
 
 
 def _issuer(issuer: Issuer) -> list[Cluster]:
