@@ -14,6 +14,7 @@ from florin.tokenization.v1.tokenization_service_pb2 import (
     HoldSecurityCodeRequest,
 )
 from florin.tokenization.v1.tokenization_service_pb2_grpc import TokenizationServiceStub
+from structlog.testing import capture_logs
 
 from services.tokenization.outside import HeldCodes
 from services.tokenization.store import TOKENS
@@ -154,14 +155,15 @@ def test_only_the_card_router_opens_cards(stub: TokenizationServiceStub, token: 
 
 
 def test_nothing_that_is_logged_holds_a_number_or_a_code(
-    stub: TokenizationServiceStub, replica: Replica, token: str, capfd: pytest.CaptureFixture[str]
+    stub: TokenizationServiceStub, replica: Replica, token: str
 ) -> None:
     payment_id = a_payment()
-    stub.HoldSecurityCode(code_to_hold(replica.keys, payment_id), **API)
-    opened(stub, token, payment_id)
-    refused(lambda: opened(stub, token, payment_id, "mer_other"))
+    with capture_logs() as logs:
+        stub.HoldSecurityCode(code_to_hold(replica.keys, payment_id), **API)
+        opened(stub, token, payment_id)
+        refused(lambda: opened(stub, token, payment_id, "mer_other"))
 
-    logged = capfd.readouterr().out
+    logged = str(logs)
     assert "card opened" in logged
     assert NUMBER not in logged
     assert not re.search(rf"\b{CODE}\b", logged)
