@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mesh.local import hops, merchant, places
 from mesh.local.merchant import Answer, Merchant, RefusedError
+from mesh.local.ports import recorded
 from mesh.local.run import Run
 from mesh.local.screen import complain, console, down, say
 from mesh.topology import OPERATOR
@@ -89,6 +90,7 @@ def access(
     with merchant_of(run, client) as shop:
         variables = {
             "FLORIN_EDGE": run.addresses()["edge"],
+            "FLORIN_TERMINALS": f"{places.HOST}:{recorded(run.state)[places.TERMINALS]}",
             "FLORIN_CA": str(places.public_authority(run.state)),
             "FLORIN_TOKEN": shop.token(),
             "FLORIN_OPERATOR": str(places.mesh(run.state, OPERATOR)),
