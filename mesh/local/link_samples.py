@@ -1,10 +1,11 @@
 """What `florin bench link` sends and reads: a 0100 and a 0110 of twenty data elements each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import iso8583
 from iso8583.specs import default_ascii
@@ -45,14 +46,14 @@ def _answer(request: Message) -> Message:
     return Message("0110", {number: request[number] for number in _ECHOED} | _ANSWERED)
 
 
-def round_trip() -> Callable[[], object]:
+def round_trip() -> Callable[[], tuple[bytes, Message]]:
     """Return what builds a 0100's bytes and reads a 0110's with Florin's codec, checks included."""
     request = _request(1)
     answer = encode(_answer(request), DIALECT)
     return lambda: (encode(request, DIALECT), decode(answer, DIALECT))
 
 
-def bare_round_trip() -> Callable[[], object]:
+def bare_round_trip() -> Callable[[], tuple[tuple[bytearray, Any], tuple[Mapping[str, str], Any]]]:
     """Return the same with pyiso8583 and the table that comes with it."""
     request = _request(1)
     answer = encode(_answer(request), DIALECT)

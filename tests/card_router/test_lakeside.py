@@ -70,9 +70,9 @@ async def pool(lakeside: Acquirer) -> AsyncIterator[AcquirerPool]:
         yield pool
 
 
-def a_payment(amount_minor: int = 10000, **card: str) -> Message:
+def a_payment(amount_minor: int = 10000, pan: str = PAYMENT.card.pan, security_code: str = "") -> Message:
     payment = replace(PAYMENT, amount=replace(PAYMENT.amount, amount_minor=amount_minor))
-    return authorization(replace(payment, card=replace(PAYMENT.card, **card)), a_trace(), LAKESIDE)
+    return authorization(replace(payment, card=Card(pan, "2912", security_code)), a_trace(), LAKESIDE)
 
 
 def reversal_of(request: Message) -> Message:
@@ -117,18 +117,18 @@ def test_digits_filled_up_otherwise_are_refused_at_their_place(change: str, fiel
 
 
 @pytest.mark.parametrize(
-    ("card", "code"),
+    ("pan", "security_code", "code"),
     [
-        ({}, "00"),
-        ({"pan": "378282246310005"}, "00"),
-        ({"pan": "4000000000000101", "security_code": "123"}, "00"),
-        ({"pan": "4000000000000101", "security_code": "124"}, "N7"),
-        ({"pan": "4000000000009979"}, "83"),
-        ({"pan": "4000000000000069"}, "79"),
+        ("4242424242424242", "", "00"),
+        ("378282246310005", "", "00"),
+        ("4000000000000101", "123", "00"),
+        ("4000000000000101", "124", "N7"),
+        ("4000000000009979", "", "83"),
+        ("4000000000000069", "", "79"),
     ],
 )
-async def test_its_own_table_of_codes(pool: AcquirerPool, card: dict[str, str], code: str) -> None:
-    request = a_payment(**card)
+async def test_its_own_table_of_codes(pool: AcquirerPool, pan: str, security_code: str, code: str) -> None:
+    request = a_payment(pan=pan, security_code=security_code)
 
     answer = await pool.request(request, timeout_s=5)
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from services.card_router.iso8583 import Dialect, Message
 from services.card_router.link.errors import NotSent, Unsent
-from services.card_router.link.link import AcquirerLink
+from services.card_router.link.link import AcquirerLink, network_traces
 from services.card_router.link.session import Address, Unmatched
 from services.card_router.link.settings import LinkSettings
 from services.card_router.link.wire import BusinessDay
@@ -34,7 +34,11 @@ class AcquirerPool:
     ) -> None:
         self._dialect = dialect
         self.day = BusinessDay()
-        self.links = tuple(AcquirerLink(dialect, address, settings, on_unmatched=on_unmatched) for address in addresses)
+        traces = network_traces()
+        self.links = tuple(
+            AcquirerLink(dialect, address, settings, on_unmatched=on_unmatched, next_trace=traces)
+            for address in addresses
+        )
         for link in self.links:
             link.day = self.day
 
