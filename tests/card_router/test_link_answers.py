@@ -79,7 +79,7 @@ async def test_a_frame_without_content_is_a_keep_alive() -> None:
 
 async def test_a_late_answer_is_handed_over() -> None:
     async with a_pair() as pair:
-        asking = pair.ask(an_authorization(), timeout_s=0.02)
+        asking = pair.ask(an_authorization(), timeout_s=0.2)
         request = await pair.peer.next_request()
         assert await outcome_of(asking) is Unknown.TIMEOUT
         pair.peer.send(answer_to(request, "0110"))

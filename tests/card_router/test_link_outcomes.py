@@ -46,7 +46,7 @@ async def test_a_request_without_a_stan_is_not_sent() -> None:
 
 async def test_no_answer_in_time_leaves_the_outcome_unknown() -> None:
     async with a_pair() as pair:
-        asking = pair.ask(an_authorization(), timeout_s=0.02)
+        asking = pair.ask(an_authorization(), timeout_s=0.2)
 
         assert await outcome_of(asking) is Unknown.TIMEOUT
         assert pair.link.ready
@@ -54,7 +54,7 @@ async def test_no_answer_in_time_leaves_the_outcome_unknown() -> None:
 
 async def test_each_request_has_its_own_patience() -> None:
     async with a_pair() as pair:
-        hasty = pair.ask(an_authorization(), timeout_s=0.02)
+        hasty = pair.ask(an_authorization(), timeout_s=0.2)
         patient = pair.ask(an_authorization(), timeout_s=5)
         requests = [await pair.peer.next_request() for _ in range(2)]
         assert await outcome_of(hasty) is Unknown.TIMEOUT
