@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mesh.local import bench, bench_link, bench_xds, dlq, downloads, mesh_commands, pay, screen
+from mesh.local import bench, bench_link, bench_xds, dlq, downloads, mesh_commands, pay, screen, terminal_commands
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import REPOSITORY
 from mesh.topology import SERVICES
@@ -28,6 +28,7 @@ app.add_typer(pay.pay, name="pay")
 app.add_typer(bench.bench, name="bench")
 app.add_typer(mesh_commands.mesh, name="mesh")
 app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(terminal_commands.terminal, name="terminal")
 bench.bench.command()(bench_xds.xds)
 bench.bench.command()(bench_link.link)
 app.command("trace")(pay.trace)
