@@ -29,6 +29,7 @@ SERVICES: Final = (
     "authorizer",
     "limiter",
     "firewall",
+    "terminals",
 )
 EDGE: Final = "edge"
 OPERATOR: Final = "operator"

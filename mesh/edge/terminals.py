@@ -40,6 +40,8 @@ function envoy_on_request(handle)
   handle:headers():replace("x-florin-tenant", merchant)
   handle:headers():replace("x-florin-terminal", terminal)
   handle:headers():replace("x-florin-client", merchant .. "/" .. terminal)
+  handle:headers():replace("x-florin-terminal-serial", certificate:serialNumberPeerCertificate())
+  handle:headers():replace("x-florin-terminal-expires", tostring(certificate:expirationPeerCertificate()))
 end
 """
 """Puts merchant and terminal in the headers that services read, after whatever the caller put there was removed."""

@@ -20,7 +20,7 @@ class Credentials(TypedDict):
 CREDENTIALS: Credentials = {"aws_access_key_id": "florinlocal", "aws_secret_access_key": "florinlocal"}
 
 # Each has a PostgreSQL role and a database of its own, both by its name.
-DATABASES = ("payments", "orchestrator", "card_router", "upi", "risk")
+DATABASES = ("payments", "orchestrator", "card_router", "upi", "risk", "terminals")
 
 # Of every Kafka topic: as many processes of one service can share its work.
 PARTITIONS = 4

@@ -30,6 +30,7 @@ STANDS_ON: Mapping[str, frozenset[str]] = {
     "authorizer": frozenset({"redis", "dynamodb"}),
     "limiter": frozenset({"redis"}),
     "firewall": frozenset(),
+    "terminals": frozenset({"postgres"}),
 }
 
 # One port for every sidecar: pods differ by address, as on Kubernetes.

@@ -30,7 +30,13 @@ INBOUND: Final = "inbound"
 """The name of the listener and of its route table."""
 
 CALLER: Final = "x-florin-caller"
-FROM_THE_EDGE: Final = ("x-florin-client", "x-florin-scopes", "x-florin-terminal")
+FROM_THE_EDGE: Final = (
+    "x-florin-client",
+    "x-florin-scopes",
+    "x-florin-terminal",
+    "x-florin-terminal-serial",
+    "x-florin-terminal-expires",
+)
 """What the edge learnt from the caller's token or certificate. Said by anybody else it is a forgery."""
 
 TENANT: Final = "x-florin-tenant"

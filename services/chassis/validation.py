@@ -49,5 +49,7 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _path(violation: object) -> str:
-    elements = violation.proto.field.elements  # type: ignore[attr-defined]
-    return ".".join(element.field_name for element in elements)
+    """Return where a rule is broken; a rule about the whole message has no field and is named itself."""
+    proto = violation.proto  # type: ignore[attr-defined]
+    elements = proto.field.elements if proto.field is not None else ()
+    return ".".join(element.field_name for element in elements) or str(proto.rule_id)

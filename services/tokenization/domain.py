@@ -3,7 +3,7 @@
 import base64
 from datetime import UTC, datetime, timedelta
 
-from florin.common.v1.instrument_pb2 import CardReference
+from florin.common.v1.instrument_pb2 import CardReference, SealedCard
 from florin.tokenization.v1.tokenization_service_pb2 import CardSecret
 from google.protobuf.message import DecodeError
 from stdnum import luhn
@@ -13,6 +13,8 @@ from services.tokenization.schemes import scheme_of
 
 CARD_PURPOSE = "florin/card"
 CODE_PURPOSE = "florin/cvv"
+# A track has two digits of the year.
+CENTURY = 2000
 
 # A key is handed out for a period and opens old seals for some time more: longer than Kafka keeps what is sealed.
 SEALING_PERIOD = timedelta(days=30)
@@ -28,16 +30,30 @@ class CardRefusedError(Exception):
         self.reason = reason
 
 
+def sealed_for(sealed: SealedCard, payment_id: str) -> str:
+    """Return what a seal is bound to: what it says, or else the payment it came with."""
+    return sealed.bound_to or payment_id
+
+
 def checked(secret: bytes) -> CardSecret:
-    """Return the card in an opened seal. Raises CardRefusedError."""
+    """Return the card in an opened seal: number and expiry, also where a track was sealed. Raises CardRefusedError."""
     try:
         card = CardSecret.FromString(secret)
     except DecodeError:
         # The error's words may quote what it could not read.
         raise CardRefusedError("seal_broken") from None
-    if violations(card) or not luhn.is_valid(card.number):
+    if violations(card):
+        raise CardRefusedError("track_invalid" if card.track2 else "card_number_invalid")
+    card = _read(card.track2) if card.track2 else card
+    if not luhn.is_valid(card.number):
         raise CardRefusedError("card_number_invalid")
     return card
+
+
+def _read(track2: str) -> CardSecret:
+    """Return the card of a track. What else the track holds goes no further (PCI DSS 3.3.1.1)."""
+    number, rest = track2.replace("D", "=").split("=", 1)
+    return CardSecret(number=number, expiry_month=int(rest[2:4]), expiry_year=CENTURY + int(rest[:2]))
 
 
 def fingerprint_text(mac: bytes) -> str:

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 
 from services.chassis import relay
 from services.chassis.sealing import BrokenSealError
-from services.tokenization.domain import CARD_PURPOSE, CardRefusedError, checked
+from services.tokenization.domain import CARD_PURPOSE, CardRefusedError, checked, sealed_for
 from services.tokenization.keys import SealingKeys, UnknownKeyError
 from services.tokenization.vault import Vault
 
@@ -22,7 +22,8 @@ class TokenizationHandlers:
         """Open the seal and keep the card; say its token, or why it gets none."""
         sealed = fact.sealed_card
         try:
-            card = checked(self._keys.opened(sealed.key_id, CARD_PURPOSE, fact.payment_id, sealed.ciphertext))
+            bound_to = sealed_for(sealed, fact.payment_id)
+            card = checked(self._keys.opened(sealed.key_id, CARD_PURPOSE, bound_to, sealed.ciphertext))
         except UnknownKeyError:
             return [TokenRefused(payment_id=fact.payment_id, reason="sealing_key_unknown")]
         except BrokenSealError:

@@ -18,7 +18,7 @@ CARD_SECRETS = {
 VAULT_ANSWER = "florin.tokenization.v1.DetokenizeResponse"
 SERVICES = {
     "payments", "orchestrator", "tokenization", "risk", "resolver", "card_router", "upi", "merchants", "authorizer",
-    "limiter", "firewall",
+    "limiter", "firewall", "terminals",
 }  # fmt: skip
 CALLERS = SERVICES | {"edge", "operator"}
 

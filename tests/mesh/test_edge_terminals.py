@@ -95,7 +95,8 @@ def refused(call: Callable[[], object]) -> grpc.RpcError:
 
 def test_a_terminal_is_who_its_certificate_says_whatever_it_says_itself(mesh: World, risk: Backend) -> None:
     forged = [("x-florin-tenant", "mer_other"), ("x-florin-terminal", "T9"), ("x-florin-scopes", "payments.write")]
-    with channel(mesh, certificate(mesh)) as terminal:
+    held = certificate(mesh)
+    with channel(mesh, held) as terminal:
         ask(terminal, *forged, ("authorization", "Bearer x"), ("x-envoy-retry-on", "5xx"), ("baggage", "a=b"))
     told = {name: value for name, value in risk.last.metadata.items() if name.startswith("x-")}
     assert {name: value for name, value in told.items() if name.startswith("x-florin-")} == {
@@ -103,6 +104,8 @@ def test_a_terminal_is_who_its_certificate_says_whatever_it_says_itself(mesh: Wo
         "x-florin-tenant": "mer_demo",
         "x-florin-terminal": "T0000001",
         "x-florin-client": "mer_demo/T0000001",
+        "x-florin-terminal-serial": f"{held.certificate.serial_number:040x}",
+        "x-florin-terminal-expires": f"{held.certificate.not_valid_after_utc.timestamp():.0f}",
     }
     assert not {"authorization", "baggage", "x-envoy-retry-on"} & risk.last.metadata.keys()
 

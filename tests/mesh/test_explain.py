@@ -14,7 +14,7 @@ VAULT = "florin.tokenization.v1.TokenizationService"
     [
         ("card_router", "Detokenize", True, False),
         ("payments", "Detokenize", False, False),
-        ("payments", "GetSealingKey", True, True),
+        ("payments", "TokenizationService.GetSealingKey", True, True),
         ("edge", "PaymentService.CreatePayment", True, True),
         ("operator", "CreatePayment", False, True),
     ],

@@ -26,7 +26,7 @@ VAULT = "/florin.tokenization.v1.TokenizationService"
 HEALTH = "/grpc.health.v1.Health/Check"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 PAN = "4111111111111111"
-NODES = ("payments", "card_router", "tokenization", "operator")
+NODES = ("payments", "card_router", "tokenization", "terminals", "operator")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,13 @@ def serving(mesh: World) -> Iterator[Backend]:
 def vault(serving: Backend) -> Backend:
     serving.reset()
     return serving
+
+
+@pytest.fixture
+def payments(mesh: World) -> Iterator[Backend]:
+    backend = Backend()
+    with served(backend, mesh.topology.places["payments"].service):
+        yield backend
 
 
 def call(mesh: World, caller: str, path: str, callee: str = "tokenization", **options: object) -> bytes:
@@ -81,6 +88,17 @@ def test_who_is_named_in_the_contract_passes_and_is_announced(
     call(mesh, caller, f"{VAULT}/{method}", metadata=forged)
     assert vault.last.metadata["x-florin-caller"] == f"spiffe://florin.internal/{caller}"
     assert not {"x-florin-tenant", "x-florin-client", "x-florin-scopes"} & vault.last.metadata.keys()
+
+
+@pytest.mark.parametrize(("caller", "tenant"), [("terminals", "mer_1"), ("operator", None)])
+def test_a_tenant_is_named_by_whom_the_contract_lets_speak_for_one(
+    mesh: World, payments: Backend, caller: str, tenant: str | None
+) -> None:
+    told = (("x-florin-tenant", "mer_1"), ("x-florin-scopes", "a"), ("x-florin-terminal", "T"))
+    path = "/florin.payments.v1.PaymentService/GetPayment" if tenant else HEALTH
+    call(mesh, caller, path, "payments", metadata=told)
+    assert payments.last.metadata.get("x-florin-tenant") == tenant
+    assert not {"x-florin-scopes", "x-florin-terminal"} & payments.last.metadata.keys()
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,16 @@ def a_payment() -> str:
 
 
 def requested(
-    keys: SealingKeys, secret: bytes | CardSecret, payment_id: str = "pay_1", merchant_id: str = "mer_demo"
+    keys: SealingKeys,
+    secret: bytes | CardSecret,
+    payment_id: str = "pay_1",
+    merchant_id: str = "mer_demo",
+    bound_to: str = "",
 ) -> TokenRequested:
     key_id, public_key = keys.newest()
     plaintext = secret.SerializeToString() if isinstance(secret, CardSecret) else secret
-    sealed = SealedCard(key_id=key_id, ciphertext=seal(public_key, "florin/card", payment_id, plaintext))
+    ciphertext = seal(public_key, "florin/card", bound_to or payment_id, plaintext)
+    sealed = SealedCard(key_id=key_id, ciphertext=ciphertext, bound_to=bound_to)
     return TokenRequested(payment_id=payment_id, merchant_id=merchant_id, sealed_card=sealed)
 
 

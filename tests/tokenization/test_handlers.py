@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from florin.common.v1.instrument_pb2 import CARD_SCHEME_VISA
 from florin.tokenization.v1.tokenization_events_pb2 import TokenCreated, TokenRefused
+from florin.tokenization.v1.tokenization_service_pb2 import CardSecret
 from google.protobuf.message import Message
 
 from services.chassis.declare import heard_by
@@ -92,8 +93,24 @@ def test_replicas_that_meet_the_same_card_agree(replica: Replica, another: Repli
 
 @pytest.mark.parametrize(
     ("secret", "reason"),
-    [(b"\xff", "seal_broken"), (a_card("4111111111111112"), "card_number_invalid")],
-    ids=["not a card", "wrong check digit"],
+    [
+        (b"\xff", "seal_broken"),
+        (a_card("4111111111111112"), "card_number_invalid"),
+        (CardSecret(track2="4111111111111112=30122010000"), "card_number_invalid"),
+        (CardSecret(track2="4111111111111111=30132010000"), "track_invalid"),
+        (CardSecret(track2="4111111111111111"), "track_invalid"),
+        (CardSecret(track2=f"{NUMBER}=30122010000", number=NUMBER), "track_invalid"),
+        (CardSecret(), "card_number_invalid"),
+    ],
+    ids=[
+        "not a card",
+        "wrong check digit",
+        "of a track",
+        "no month",
+        "half a track",
+        "a track and a number",
+        "nothing",
+    ],
 )
 def test_a_bad_card_is_refused(replica: Replica, secret: bytes, reason: str) -> None:
     fact = requested(replica.keys, secret)
@@ -108,6 +125,29 @@ def test_a_seal_of_another_payment_is_refused(replica: Replica) -> None:
     fact.payment_id = "pay_2"
 
     assert replica.handlers.hear_requested(fact) == [TokenRefused(payment_id="pay_2", reason="seal_broken")]
+
+
+BOUND_TO = "mer_demo/T0000001/sale-1"
+
+
+@pytest.mark.parametrize("separator", ["=", "D"])
+def test_of_a_track_number_and_expiry_are_kept_and_nothing_else(replica: Replica, separator: str) -> None:
+    track = CardSecret(track2=f"{NUMBER}{separator}30122010000000000F")
+    fact = requested(replica.keys, track, a_payment(), bound_to=BOUND_TO)
+
+    created = token_created(replica.handlers.hear_requested(fact))
+    plain = token_created(replica.handlers.hear_requested(requested(replica.keys, a_card(), a_payment())))
+
+    assert created.card == plain.card
+    assert replica.vault.card(created.card.token, "mer_demo") == a_card()
+
+
+@pytest.mark.parametrize("elsewhere", ["mer_demo/T0000001/sale-2", "mer_demo/T0000002/sale-1", ""])
+def test_a_terminals_seal_opens_for_its_own_reference_alone(replica: Replica, elsewhere: str) -> None:
+    fact = requested(replica.keys, a_card(), bound_to=BOUND_TO)
+    fact.sealed_card.bound_to = elsewhere
+
+    assert replica.handlers.hear_requested(fact) == [TokenRefused(payment_id="pay_1", reason="seal_broken")]
 
 
 def test_a_seal_under_a_key_that_nobody_has_is_refused(replica: Replica) -> None:

@@ -88,7 +88,7 @@ class TokenRefused(_message.Message):
     payment_id: _builtins.str
     """The payment."""
     reason: _builtins.str
-    """Why: `seal_broken`, `sealing_key_unknown`, `card_number_invalid`."""
+    """Why: `seal_broken`, `sealing_key_unknown`, `card_number_invalid`, `track_invalid`."""
     def __init__(
         self,
         *,

@@ -65,29 +65,37 @@ Global___GetSealingKeyResponse: _TypeAlias = GetSealingKeyResponse  # noqa: Y015
 
 @_typing.final
 class CardSecret(_message.Message):
-    """What is sealed as one piece: HPKE info is `florin/card/` and the payment id."""
+    """What is sealed as one piece: HPKE info is `florin/card/` and what the seal is bound to, the payment id unless the sealed
+    card says otherwise. Either the number and the expiry, or the track that has both.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     EXPIRY_MONTH_FIELD_NUMBER: _builtins.int
     EXPIRY_YEAR_FIELD_NUMBER: _builtins.int
+    TRACK2_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The card number."""
     expiry_month: _builtins.int
     """The expiry month, 1 to 12."""
     expiry_year: _builtins.int
     """The expiry year, four digits."""
+    track2: _builtins.str
+    """Track 2, or the chip's equivalent of it (EMV tag 57), without sentinels: number, `=` or `D`, expiry YYMM, service code,
+    discretionary data. The vault takes number and expiry from it and never keeps it (PCI DSS 3.3.1.1).
+    """
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
         expiry_month: _builtins.int = ...,
         expiry_year: _builtins.int = ...,
+        track2: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_month", b"expiry_month", "expiry_year", b"expiry_year", "number", b"number", "track2", b"track2"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
