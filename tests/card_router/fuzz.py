@@ -40,7 +40,7 @@ FRAMINGS = (
 def samples(dialect: Dialect) -> list[bytes]:
     """Return good messages to be damaged: a request, an answer, one with a second bitmap, network management."""
     wanted = an_authorization().fields
-    full = wanted | {32: dialect.institution_id, 55: CHIP, 90: "0100000123112405331200000400001" + "0" * 11}
+    full = {**wanted, 32: dialect.institution_id, 55: CHIP, 90: "0100000123112405331200000400001" + "0" * 11}
     spoken = {number: value for number, value in full.items() if number in dialect.elements}
     reversal = {number: spoken[number] for number in (2, 3, 4, 7, 11, 32, 37, 41, 42, 49, 90)} | {39: "68"}
     return [
