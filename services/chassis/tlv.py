@@ -12,6 +12,7 @@ _MORE = 0x80
 _CONSTRUCTED = 0x20
 _LONGEST_TAG = 4
 _LONGEST_LENGTH = 3
+_DEEPEST = 8
 _FILLERS = (0x00, 0xFF)
 
 
@@ -50,22 +51,51 @@ def parse(data: bytes) -> tuple[DataObject, ...]:
     return tuple(_objects(data))
 
 
+def every(data: bytes) -> Iterator[tuple[int, DataObject]]:
+    """Yield every data object, those within constructed ones after the one that holds them, and where each begins.
+
+    Raises TlvError where the bytes are none, or nested more than eight deep.
+    """
+    yield from _every(data, 0, _DEEPEST)
+
+
 def write(objects: Iterable[DataObject]) -> bytes:
     """Return the data objects as bytes, the inverse of parse."""
     return b"".join(bytes.fromhex(one.tag) + (one.length or _length(len(one.value))) + one.value for one in objects)
 
 
-def _objects(data: bytes) -> Iterator[DataObject]:
+def _every(data: bytes, base: int, depth: int) -> Iterator[tuple[int, DataObject]]:
+    if not depth:
+        raise TlvError(base, "objects are nested too deeply")
+    at = base
+    for one in _objects(data, base):
+        yield at, one
+        end = at + len(write([one]))
+        if one.is_constructed:
+            yield from _every(one.value, end - len(one.value), depth - 1)
+        at = end
+
+
+def _objects(data: bytes, base: int = 0) -> Iterator[DataObject]:
+    """Yield the objects of one row; base: where the row begins in the whole, for the errors."""
     at = 0
     while at < len(data):
-        value_at, tag = _read_tag(data, at)
-        start, size = _read_length(data, value_at)
-        if start + size > len(data):
-            raise TlvError(value_at, f"{size} bytes are announced, {len(data) - start} are there")
-        shortest = _length(size)
-        given = data[value_at:start]
-        yield DataObject(tag, data[start : start + size], b"" if given == shortest else given)
-        at = start + size
+        try:
+            at, one = _object(data, at)
+        except TlvError as refused:
+            raise TlvError(base + refused.offset, refused.reason) from None
+        yield one
+
+
+def _object(data: bytes, at: int) -> tuple[int, DataObject]:
+    """Return where the object ends, and the object."""
+    value_at, tag = _read_tag(data, at)
+    start, size = _read_length(data, value_at)
+    end = start + size
+    if end > len(data):
+        raise TlvError(value_at, f"{size} bytes are announced, {len(data) - start} are there")
+    given = data[value_at:start]
+    return end, DataObject(tag, data[start:end], b"" if given == _length(size) else given)
 
 
 def _read_tag(data: bytes, at: int) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from florin.common.v1.money_pb2 import Money
 from florin.terminals.v1.terminal_service_pb2 import PresentedCard
 
 from services.chassis import InvalidArgument, redact
-from services.terminals.emv import EmvError, Tlv, parsed
+from services.chassis.tlv import DataObject, TlvError, every
 
 # What may not leave a terminal in the clear (PCI DSS 3.3.1, 3.5.1), by its EMV tag.
 FORBIDDEN: Final[Mapping[str, str]] = {
@@ -50,8 +50,8 @@ def presented(card: PresentedCard, amount: Money, terminal_id: str) -> instrumen
     if chip != bool(card.emv_data):
         raise _wrong({"card.emv_data": "is required for a chip" if chip else "is for chips only"})
     try:
-        found = [one for top in parsed(card.emv_data) for one in top.every()]
-    except EmvError as error:
+        found = [one for _, one in every(card.emv_data)]
+    except TlvError as error:
         raise _wrong({"card.emv_data": str(error)}) from None
     objects = {one.tag: one for one in found}
     if len(objects) < len(found):
@@ -70,7 +70,7 @@ def presented(card: PresentedCard, amount: Money, terminal_id: str) -> instrumen
     )
 
 
-def _wrong_objects(objects: Mapping[str, Tlv], amount: Money) -> Iterator[tuple[str, str]]:
+def _wrong_objects(objects: Mapping[str, DataObject], amount: Money) -> Iterator[tuple[str, str]]:
     for tag in sorted(FORBIDDEN.keys() & objects.keys()):
         yield tag, f"tag {tag} holds {FORBIDDEN[tag]}, which is to be sealed or left out"
     for tag in REQUIRED:

@@ -110,6 +110,7 @@ def test_a_key_comes_wrapped() -> None:
         (55, "9F2608A1B2C3D4E5F6", 4),
         (55, "82021980" + "5A0842424242", 10),
         (55, "82021980" + "5A0442424242", 8),
+        (55, "82021980" + "7006" + "5A0442424242", 12),
     ],
 )
 def test_parts_of_an_element_are_checked(number: int, value: str, offset: int | None) -> None:

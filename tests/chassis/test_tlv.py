@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.chassis.tlv import DataObject, TlvError, parse, write
+from services.chassis.tlv import DataObject, TlvError, every, parse, write
 
 TAGS = st.one_of(
     st.integers(1, 0xFE).filter(lambda byte: byte & 0x1F != 0x1F).map("{:02X}".format),
@@ -78,3 +78,19 @@ def test_what_is_no_row_of_data_objects_is_refused_at_its_place(data: str, offse
 
 def test_no_value_is_shown() -> None:
     assert "aabbcc" not in repr(parse(bytes.fromhex("9F1803AABBCC"))).lower()
+
+
+def test_what_lies_within_is_found_and_where() -> None:
+    data = bytes.fromhex("820219E0" + "E10A" + "5F340101" + "7004" + "9F260111")
+
+    assert [(at, one.tag) for at, one in every(data)] == [(0, "82"), (4, "E1"), (6, "5F34"), (10, "70"), (12, "9F26")]
+
+
+@pytest.mark.parametrize(
+    ("data", "offset"), [("70039F2608", 4), ("8202198070039F2608", 8), ("7010700E700C700A70087006700470027000", 16)]
+)
+def test_what_goes_wrong_within_is_told_by_its_place_in_the_whole(data: str, offset: int) -> None:
+    with pytest.raises(TlvError) as refused:
+        list(every(bytes.fromhex(data)))
+
+    assert refused.value.offset == offset

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.card_router.iso8583.notation import Notation, notation
-from services.chassis.tlv import TlvError, parse
+from services.chassis.tlv import TlvError, every
 
 # Of a card's data, only what an authorization needs travels in DE55; these would be its number and its tracks.
 FORBIDDEN_TAGS = frozenset({"5A", "57", "56", "9F6B", "99"})
@@ -84,15 +84,13 @@ class ChipData:
     def flaw(self, value: str) -> tuple[int, str] | None:
         """Return where the row of data objects breaks, in hexadecimal digits."""
         try:
-            objects = parse(bytes.fromhex(value))
+            objects = list(every(bytes.fromhex(value)))
         except TlvError as refused:
             return refused.offset * 2, refused.reason
-        at = 0
-        for one in objects:
-            if one.tag in FORBIDDEN_TAGS:
-                return at, f"tag {one.tag} must not travel here"
-            at += len(one.tag) + 2 * (len(one.length or b"\0") + len(one.value))
-        return None
+        forbidden = (
+            (at * 2, f"tag {one.tag} must not travel here") for at, one in objects if one.tag in FORBIDDEN_TAGS
+        )
+        return next(forbidden, None)
 
 
 NAME_AND_LOCATION = Positional((("name", "ans 25"), ("city", "ans 13"), ("country", "a 2")))
