@@ -24,8 +24,9 @@ async def compose(chassis: Chassis[TerminalsSettings]) -> AsyncIterator[Parts]:
     payments, database, clock = Payments(chassis.async_channel("payments")), chassis.database, chassis.clock
     reversals = Reversals(database, payments, clock)
     async with working("reversals", reversals.sweep, chassis.settings.sweep_s):
-        taking, following = Taking(database, payments, reversals), Following(database, payments, reversals)
         vault = Vault(chassis.async_channel("tokenization"))
+        taking = Taking(database, payments, vault, reversals)
+        following = Following(database, payments, reversals)
         service = TerminalService(taking, following, payments, vault, clock)
         yield Parts(servicers={"florin.terminals.v1.TerminalService": service})
         await reversals.settle()

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import grpc
 from florin.common.v1.decline_pb2 import Decline
+from florin.common.v1.instrument_pb2 import SealedCard
 from florin.payments.v1.payment_service_pb2 import (
     CancelPaymentRequest,
     CapturePaymentRequest,
@@ -18,7 +19,7 @@ from florin.payments.v1.payment_service_pb2 import (
     WatchPaymentRequest,
 )
 from florin.payments.v1.payment_service_pb2_grpc import PaymentServiceStub
-from florin.tokenization.v1.tokenization_service_pb2 import GetSealingKeyRequest, GetSealingKeyResponse
+from florin.tokenization.v1.tokenization_service_pb2 import GetSealingKeyRequest, GetSealingKeyResponse, ResealRequest
 from florin.tokenization.v1.tokenization_service_pb2_grpc import TokenizationServiceStub
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -116,7 +117,7 @@ class Payments:
 
 
 class Vault:
-    """The vault, as far as terminals need it. Raises UnknownOutcomeError."""
+    """The vault, as far as terminals need it. Raises RefusedError and UnknownOutcomeError."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = TokenizationServiceStub(channel)
@@ -124,6 +125,10 @@ class Vault:
     async def sealing_key(self, timeout_s: float) -> GetSealingKeyResponse:
         """Return the public key that card data is sealed under."""
         return await _told(self._stub.GetSealingKey(GetSealingKeyRequest(), timeout=timeout_s))
+
+    async def resealed(self, sealed: SealedCard, timeout_s: float) -> SealedCard:
+        """Return a terminal's card sealed anew without its track, which nothing that is kept may hold."""
+        return (await _told(self._stub.Reseal(ResealRequest(sealed_card=sealed), timeout=timeout_s))).sealed_card
 
 
 def _for(key: Key) -> Metadata:

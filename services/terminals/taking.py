@@ -23,19 +23,21 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from services.chassis import Call, Connection, Database, log, mark, new_id
 from services.terminals import store
-from services.terminals.domain import Key, Record, Reversal, Stage, decided, shown
-from services.terminals.outside import Payments, RefusedError, UnknownOutcomeError
+from services.terminals.domain import Record, Reversal, Stage, decided, shown
+from services.terminals.outside import Payments, RefusedError, UnknownOutcomeError, Vault
 from services.terminals.reversals import Reversals
 
 AGAIN_S = 0.2
+REUSED = "IDEMPOTENCY_KEY_REUSED"
 R = TypeVar("R")
 
 
 class Taking:
     """Sales and authorizations."""
 
-    def __init__(self, database: Database, outside: Payments, reversals: Reversals) -> None:
+    def __init__(self, database: Database, outside: Payments, vault: Vault, reversals: Reversals) -> None:
         self._database = database
+        self._vault = vault
         self._payments = outside
         self._reversals = reversals
         self._making: set[asyncio.Task[Payment]] = set()
@@ -88,14 +90,22 @@ class Taking:
         """Make the payment, or find the one that was made. It goes on when the call is canceled."""
         if record.payment_id:
             return await self._payments.get(record.key, record.payment_id, call.remaining_s())
-        task = asyncio.create_task(self._make(record.key, request, call.remaining_s()))
+        task = asyncio.create_task(self._make(record, request, call))
         self._making.add(task)
         task.add_done_callback(self._making.discard)
         return await asyncio.shield(task)
 
-    async def _make(self, key: Key, request: CreatePaymentRequest, timeout_s: float) -> Payment:
-        payment = await self._payments.create(key, request, timeout_s)
-        await asyncio.to_thread(self._with, partial(store.name, key=key, payment_id=payment.payment_id))
+    async def _make(self, record: Record, request: CreatePaymentRequest, call: Call) -> Payment:
+        request.sealed_card.CopyFrom(await self._vault.resealed(request.sealed_card, call.remaining_s()))
+        try:
+            payment = await self._payments.create(record.key, request, call.remaining_s())
+        except RefusedError as refused:
+            # Another call has made it: the same request, but for the seal, which is a new one every time.
+            found = refused.reason == REUSED and await self._reversals.payment_of(record, call.remaining_s())
+            if not found:
+                raise
+            return found
+        await asyncio.to_thread(self._with, partial(store.name, key=record.key, payment_id=payment.payment_id))
         return payment
 
     async def _awaited(self, record: Record, payment: Payment, call: Call) -> Payment:

@@ -1,5 +1,6 @@
 """What may be asked of the vault."""
 
+from florin.common.v1.instrument_pb2 import SealedCard
 from florin.tokenization.v1.tokenization_service_pb2 import (
     CardSecret,
     DetokenizeRequest,
@@ -8,12 +9,14 @@ from florin.tokenization.v1.tokenization_service_pb2 import (
     GetSealingKeyResponse,
     HoldSecurityCodeRequest,
     HoldSecurityCodeResponse,
+    ResealRequest,
+    ResealResponse,
 )
 
-from services.chassis import Call, FailedPrecondition, NotFound, log, mark
+from services.chassis import Call, FailedPrecondition, InvalidArgument, NotFound, log, mark
 from services.chassis.aws import reachable
-from services.chassis.sealing import BrokenSealError
-from services.tokenization.domain import CODE_PURPOSE
+from services.chassis.sealing import BrokenSealError, seal
+from services.tokenization.domain import CARD_PURPOSE, CODE_PURPOSE, CardRefusedError, checked
 from services.tokenization.envelope import TamperedError
 from services.tokenization.keys import SealingKeys, UnknownKeyError
 from services.tokenization.outside import HeldCodes
@@ -36,6 +39,15 @@ class TokenizationService:
             key_id, public_key = self._keys.newest()
         return GetSealingKeyResponse(key_id=key_id, public_key=public_key, max_age_s=SEALING_KEY_MAX_AGE_S)
 
+    def Reseal(self, request: ResealRequest, _call: Call) -> ResealResponse:
+        """Seal a card anew without its track. Raises InvalidArgument for a seal or a card that cannot be taken."""
+        sealed = request.sealed_card
+        with reachable():
+            card = self._sealed_card(sealed)
+            key_id, public_key = self._keys.newest()
+        ciphertext = seal(public_key, CARD_PURPOSE, sealed.bound_to, card.SerializeToString())
+        return ResealResponse(sealed_card=SealedCard(key_id=key_id, ciphertext=ciphertext, bound_to=sealed.bound_to))
+
     def HoldSecurityCode(self, request: HoldSecurityCodeRequest, _call: Call) -> HoldSecurityCodeResponse:
         """Hold a code, sealed as it came."""
         mark(request.payment_id)
@@ -52,6 +64,16 @@ class TokenizationService:
         return DetokenizeResponse(
             number=card.number, expiry_month=card.expiry_month, expiry_year=card.expiry_year, cvv=cvv
         )
+
+    def _sealed_card(self, sealed: SealedCard) -> CardSecret:
+        try:
+            return checked(self._keys.opened(sealed.key_id, CARD_PURPOSE, sealed.bound_to, sealed.ciphertext))
+        except UnknownKeyError:
+            raise InvalidArgument("SEALING_KEY_UNKNOWN", "the card is sealed under a key that is not in use") from None
+        except BrokenSealError:
+            raise InvalidArgument("SEAL_BROKEN", "the card's seal does not open") from None
+        except CardRefusedError as refusal:
+            raise InvalidArgument(refusal.reason.upper(), "what is sealed is no card") from None
 
     def _card(self, request: DetokenizeRequest) -> CardSecret:
         try:

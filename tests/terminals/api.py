@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from florin.common.v1.instrument_pb2 import SealedCard
 from florin.payments.v1 import payment_service_pb2 as payments
 from florin.payments.v1.payment_service_pb2_grpc import PaymentServiceServicer
 from florin.terminals.v1 import terminal_service_pb2 as api
 from florin.terminals.v1.terminal_service_pb2_grpc import TerminalServiceStub
+from florin.tokenization.v1.tokenization_service_pb2 import ResealResponse
+from florin.tokenization.v1.tokenization_service_pb2_grpc import TokenizationServiceServicer
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from services.chassis.errors import FailedPrecondition, Refusal
@@ -106,6 +109,14 @@ class Api(PaymentServiceServicer):
         await self._called("CancelPayment", request, context)
         await self.become("CANCELED")
         return payments.CancelPaymentResponse(payment=self.payment)
+
+
+class Resealing(TokenizationServiceServicer):
+    """A vault that can do one thing."""
+
+    async def Reseal(self, request: Any, context: Any) -> Any:
+        sealed = SealedCard(key_id="new", ciphertext=b"anew", bound_to=request.sealed_card.bound_to)
+        return ResealResponse(sealed_card=sealed)
 
 
 NO = FailedPrecondition("VOID_REFUSED", "not accepted")

@@ -7,6 +7,7 @@ import grpc
 import pytest
 from florin.payments.v1.payment_service_pb2_grpc import add_PaymentServiceServicer_to_server
 from florin.terminals.v1.terminal_service_pb2_grpc import TerminalServiceStub
+from florin.tokenization.v1.tokenization_service_pb2_grpc import add_TokenizationServiceServicer_to_server
 
 from services.chassis import system_clock
 from services.chassis.database import Database
@@ -16,7 +17,7 @@ from services.terminals.outside import Payments, Vault
 from services.terminals.reversals import Reversals
 from services.terminals.service import TerminalService
 from services.terminals.taking import Taking
-from tests.terminals.api import Api, World
+from tests.terminals.api import Api, Resealing, World
 
 
 @pytest.fixture
@@ -24,13 +25,16 @@ async def world(database_of: Callable[[str], Database], tmp_path: Path) -> Async
     database, directed = database_of("terminals"), Api()
     behind, front = grpc.aio.server(), grpc.aio.server()
     add_PaymentServiceServicer_to_server(directed, behind)
+    add_TokenizationServiceServicer_to_server(Resealing(), behind)
     behind.add_insecure_port(f"unix:{tmp_path}/p.s")
     await behind.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/p.s") as inside:
         payments = Payments(inside)
         reversals = Reversals(database, payments, system_clock)
-        taking, following = Taking(database, payments, reversals), Following(database, payments, reversals)
-        service = TerminalService(taking, following, payments, Vault(inside), system_clock)
+        vault = Vault(inside)
+        taking = Taking(database, payments, vault, reversals)
+        following = Following(database, payments, reversals)
+        service = TerminalService(taking, following, payments, vault, system_clock)
         front.add_generic_rpc_handlers([service_handlers("florin.terminals.v1.TerminalService", service, None)])
         front.add_insecure_port(f"unix:{tmp_path}/t.s")
         await front.start()

@@ -7,7 +7,7 @@ import pytest
 from florin.common.v1.money_pb2 import Money
 from florin.terminals.v1 import terminal_service_pb2 as api
 
-from services.chassis import FailedPrecondition, InvalidArgument
+from services.chassis import AlreadyExists, FailedPrecondition, InvalidArgument
 from services.terminals import store
 from services.terminals.domain import Reversal
 from tests.kit.wait import eventually_async
@@ -48,7 +48,7 @@ async def test_a_sale_is_made_for_the_merchant_of_the_certificate(world: World) 
     assert (operation.state, operation.payment_id, operation.captured_amount_minor) == (APPROVED, PAYMENT_ID, 49900)
     (_, request, metadata), *_ = world.api.asked
     assert metadata["x-florin-tenant"] == "mer_demo"
-    assert request.sealed_card.bound_to == KEY.seal
+    assert (request.sealed_card.bound_to, request.sealed_card.ciphertext) == (KEY.seal, b"anew")
     assert request.card_present.terminal_id == "T0000001"
     assert (request.request_id, request.reference) == (KEY.request_id("create"), KEY.payment_reference)
 
@@ -82,6 +82,23 @@ async def test_a_reference_is_used_once(world: World, rpc: str, request_: object
 
     assert await refused(world.call(rpc, request_)) == (grpc.StatusCode.ALREADY_EXISTS, "REFERENCE_REUSED")
     assert world.api.names() == ["CreatePayment"]
+
+
+async def test_what_another_call_has_made_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "name", lambda *_, **__: None)
+    first = world.operation("Sale", a_sale())
+    world.api.becomes = "PROCESSING"
+    told = asyncio.ensure_future(first)
+
+    async def made() -> bool:
+        return world.api.payment is not None
+
+    await eventually_async(made)
+    world.api.refuses["CreatePayment"] = AlreadyExists("IDEMPOTENCY_KEY_REUSED", "used")
+    again = asyncio.ensure_future(world.operation("Sale", a_sale()))
+    await world.api.become("CAPTURED")
+
+    assert (await told).state == (await again).state == APPROVED
 
 
 @pytest.mark.parametrize(("becomes", "state"), [
@@ -118,7 +135,7 @@ async def test_what_could_not_be_answered_in_time_is_given_back(
     world: World, meanwhile: str, steps: list[str], ends: str
 ) -> None:
     world.api.becomes = "PROCESSING"
-    operation = await world.operation("Sale", a_sale(), timeout_s=0.4)
+    operation = await world.operation("Sale", a_sale(), timeout_s=1.0)
     await world.api.become(meanwhile)
 
     assert (operation.state, operation.reversal_reason) == (REVERSING, Reversal.LATE)
@@ -149,7 +166,7 @@ async def test_a_terminal_that_hangs_up_leaves_nothing_authorized(world: World) 
 
 async def test_what_cannot_be_voided_any_more_is_refunded(world: World) -> None:
     world.api.becomes, world.api.refuses["VoidPayment"] = "PROCESSING", NO
-    await world.operation("Sale", a_sale(), timeout_s=0.4)
+    await world.operation("Sale", a_sale(), timeout_s=1.0)
     await world.api.become("CAPTURED")
 
     assert await sweep_until(world, "REVERSED") == "REVERSED"
@@ -184,7 +201,7 @@ async def test_what_a_crash_left_open_is_given_back_also_without_its_id(
     monkeypatch.setattr(store, "name", lose)
     monkeypatch.setattr(store, "reverse", lose)
     monkeypatch.setattr(store, "GRACE", store.timedelta(0))
-    await world.operation("Sale", a_sale(), timeout_s=0.4)
+    await world.operation("Sale", a_sale(), timeout_s=1.0)
     monkeypatch.undo()
     await world.api.become("CAPTURED")
 
@@ -265,6 +282,6 @@ async def test_a_bad_card_leaves_no_trace(world: World, emv_data: bytes) -> None
 
 async def test_replicas_share_what_is_due(world: World) -> None:
     world.api.becomes = "PROCESSING"
-    await world.operation("Sale", a_sale(), timeout_s=0.4)
+    await world.operation("Sale", a_sale(), timeout_s=1.0)
 
     assert sorted(await asyncio.gather(world.reversals.sweep(), world.reversals.sweep())) == [0, 1]

@@ -8,10 +8,12 @@ import grpc
 import pytest
 import redis
 from florin.tokenization.v1.tokenization_service_pb2 import (
+    CardSecret,
     DetokenizeRequest,
     DetokenizeResponse,
     GetSealingKeyRequest,
     HoldSecurityCodeRequest,
+    ResealRequest,
 )
 from florin.tokenization.v1.tokenization_service_pb2_grpc import TokenizationServiceStub
 from structlog.testing import capture_logs
@@ -20,7 +22,7 @@ from services.tokenization.outside import HeldCodes
 from services.tokenization.store import TOKENS
 from tests.kit.serve import as_caller, served
 from tests.tokenization.conftest import Replica
-from tests.tokenization.examples import CODE, NUMBER, a_card, a_payment, code_to_hold
+from tests.tokenization.examples import CODE, NUMBER, a_card, a_payment, code_to_hold, requested
 
 pytestmark = pytest.mark.real
 
@@ -167,3 +169,39 @@ def test_nothing_that_is_logged_holds_a_number_or_a_code(
     assert "card opened" in logged
     assert NUMBER not in logged
     assert not re.search(rf"\b{CODE}\b", logged)
+
+
+@pytest.mark.parametrize(
+    "secret", [a_card(), CardSecret(track2=f"{NUMBER}=30122010000000000")], ids=["number", "track"]
+)
+def test_a_card_is_sealed_anew_without_its_track(
+    stub: TokenizationServiceStub, replica: Replica, secret: CardSecret
+) -> None:
+    sealed = requested(replica.keys, secret, bound_to="mer_demo/T0000001/sale-1").sealed_card
+
+    anew = stub.Reseal(ResealRequest(sealed_card=sealed), **as_caller("terminals")).sealed_card
+
+    assert (anew.bound_to, anew.ciphertext != sealed.ciphertext) == (sealed.bound_to, True)
+    inside = replica.keys.opened(anew.key_id, "florin/card", anew.bound_to, anew.ciphertext)
+    assert CardSecret.FromString(inside) == a_card()
+
+
+@pytest.mark.parametrize(
+    "change", [{"bound_to": "mer_demo/T0000001/sale-2"}, {"key_id": "seal-nowhere"}, {"ciphertext": b"x" * 99}]
+)
+def test_what_does_not_open_is_not_sealed_anew(
+    stub: TokenizationServiceStub, replica: Replica, change: dict[str, object]
+) -> None:
+    sealed = requested(replica.keys, a_card(), bound_to="mer_demo/T0000001/sale-1").sealed_card
+    for name, value in change.items():
+        setattr(sealed, name, value)
+
+    code = refused(lambda: stub.Reseal(ResealRequest(sealed_card=sealed), **as_caller("terminals")))
+
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_nobody_else_has_cards_sealed_anew(stub: TokenizationServiceStub, replica: Replica) -> None:
+    sealed = requested(replica.keys, a_card()).sealed_card
+
+    assert refused(lambda: stub.Reseal(ResealRequest(sealed_card=sealed), **API)) is grpc.StatusCode.PERMISSION_DENIED

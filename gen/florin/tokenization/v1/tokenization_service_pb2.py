@@ -23,16 +23,19 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from florin.common.v1 import instrument_pb2 as florin_dot_common_dot_v1_dot_instrument__pb2
 from florin.options.v1 import options_pb2 as florin_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1florin/tokenization/v1/tokenization_service.proto\x12\x16\x66lorin.tokenization.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\x16\n\x14GetSealingKeyRequest\"i\n\x15GetSealingKeyResponse\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1d\n\npublic_key\x18\x02 \x01(\x0cR\tpublicKey\x12\x1a\n\tmax_age_s\x18\x03 \x01(\rR\x07maxAgeS\"\xaf\x03\n\nCardSecret\x12\x34\n\x06number\x18\x01 \x01(\tB\x1c\xbaH\x15r\x10\x32\x0e^[0-9]{12,19}$\xd8\x01\x01\xc0\xbb\x18\x01R\x06number\x12!\n\x0c\x65xpiry_month\x18\x02 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x03 \x01(\rR\nexpiryYear\x12\\\n\x06track2\x18\x04 \x01(\tBD\xbaH=r8\x18&24^[0-9]{12,19}[=D][0-9]{2}(0[1-9]|1[0-2])[0-9]{3,}F?$\xd8\x01\x01\xc0\xbb\x18\x03R\x06track2:\xc8\x01\xbaH\xc4\x01\x1a\xc1\x01\n\x16\x63\x61rd_secret.one_source\x12\"either number and expiry or track2\x1a\x82\x01(this.number == \'\') != (this.track2 == \'\') && (this.track2 == \'\' || (this.expiry_month == uint(0) && this.expiry_year == uint(0)))\"\x91\x01\n\x17HoldSecurityCodeRequest\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x1e\n\x06key_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x05keyId\x12.\n\nciphertext\x18\x03 \x01(\x0c\x42\x0e\xbaH\x07z\x05\x10\x01\x18\x80\x04\xc0\xbb\x18\x06R\nciphertext\"\x1a\n\x18HoldSecurityCodeResponse\"\x96\x01\n\x11\x44\x65tokenizeRequest\x12/\n\x05token\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^tok_[0-9A-Z]{26}$R\x05token\x12(\n\x0bmerchant_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\nmerchantId\x12&\n\npayment_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\"\x8e\x01\n\x12\x44\x65tokenizeResponse\x12\x1c\n\x06number\x18\x01 \x01(\tB\x04\xc0\xbb\x18\x01R\x06number\x12!\n\x0c\x65xpiry_month\x18\x02 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x03 \x01(\rR\nexpiryYear\x12\x16\n\x03\x63vv\x18\x04 \x01(\tB\x04\xc0\xbb\x18\x02R\x03\x63vv2\xb4\x03\n\x13TokenizationService\x12\x8f\x01\n\rGetSealingKey\x12,.florin.tokenization.v1.GetSealingKeyRequest\x1a-.florin.tokenization.v1.GetSealingKeyResponse\"!\x90\x02\x01\xb2\xbb\x18\x15\n\x08payments\n\tterminals\xb8\xbb\x18\xd0\x0f\x12\x8d\x01\n\x10HoldSecurityCode\x12/.florin.tokenization.v1.HoldSecurityCodeRequest\x1a\x30.florin.tokenization.v1.HoldSecurityCodeResponse\"\x16\x90\x02\x02\xb2\xbb\x18\n\n\x08payments\xb8\xbb\x18\xd0\x0f\x12{\n\nDetokenize\x12).florin.tokenization.v1.DetokenizeRequest\x1a*.florin.tokenization.v1.DetokenizeResponse\"\x16\xb2\xbb\x18\r\n\x0b\x63\x61rd_router\xb8\xbb\x18\xb8\x17\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1florin/tokenization/v1/tokenization_service.proto\x12\x16\x66lorin.tokenization.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!florin/common/v1/instrument.proto\x1a\x1f\x66lorin/options/v1/options.proto\"\x16\n\x14GetSealingKeyRequest\"i\n\x15GetSealingKeyResponse\x12\x15\n\x06key_id\x18\x01 \x01(\tR\x05keyId\x12\x1d\n\npublic_key\x18\x02 \x01(\x0cR\tpublicKey\x12\x1a\n\tmax_age_s\x18\x03 \x01(\rR\x07maxAgeS\"V\n\rResealRequest\x12\x45\n\x0bsealed_card\x18\x01 \x01(\x0b\x32\x1c.florin.common.v1.SealedCardB\x06\xbaH\x03\xc8\x01\x01R\nsealedCard\"O\n\x0eResealResponse\x12=\n\x0bsealed_card\x18\x01 \x01(\x0b\x32\x1c.florin.common.v1.SealedCardR\nsealedCard\"\xaf\x03\n\nCardSecret\x12\x34\n\x06number\x18\x01 \x01(\tB\x1c\xbaH\x15r\x10\x32\x0e^[0-9]{12,19}$\xd8\x01\x01\xc0\xbb\x18\x01R\x06number\x12!\n\x0c\x65xpiry_month\x18\x02 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x03 \x01(\rR\nexpiryYear\x12\\\n\x06track2\x18\x04 \x01(\tBD\xbaH=r8\x18&24^[0-9]{12,19}[=D][0-9]{2}(0[1-9]|1[0-2])[0-9]{3,}F?$\xd8\x01\x01\xc0\xbb\x18\x03R\x06track2:\xc8\x01\xbaH\xc4\x01\x1a\xc1\x01\n\x16\x63\x61rd_secret.one_source\x12\"either number and expiry or track2\x1a\x82\x01(this.number == \'\') != (this.track2 == \'\') && (this.track2 == \'\' || (this.expiry_month == uint(0) && this.expiry_year == uint(0)))\"\x91\x01\n\x17HoldSecurityCodeRequest\x12&\n\npayment_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\x12\x1e\n\x06key_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\x05keyId\x12.\n\nciphertext\x18\x03 \x01(\x0c\x42\x0e\xbaH\x07z\x05\x10\x01\x18\x80\x04\xc0\xbb\x18\x06R\nciphertext\"\x1a\n\x18HoldSecurityCodeResponse\"\x96\x01\n\x11\x44\x65tokenizeRequest\x12/\n\x05token\x18\x01 \x01(\tB\x19\xbaH\x16r\x14\x32\x12^tok_[0-9A-Z]{26}$R\x05token\x12(\n\x0bmerchant_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\nmerchantId\x12&\n\npayment_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x10\x01R\tpaymentId\"\x8e\x01\n\x12\x44\x65tokenizeResponse\x12\x1c\n\x06number\x18\x01 \x01(\tB\x04\xc0\xbb\x18\x01R\x06number\x12!\n\x0c\x65xpiry_month\x18\x02 \x01(\rR\x0b\x65xpiryMonth\x12\x1f\n\x0b\x65xpiry_year\x18\x03 \x01(\rR\nexpiryYear\x12\x16\n\x03\x63vv\x18\x04 \x01(\tB\x04\xc0\xbb\x18\x02R\x03\x63vv2\xa6\x04\n\x13TokenizationService\x12\x8f\x01\n\rGetSealingKey\x12,.florin.tokenization.v1.GetSealingKeyRequest\x1a-.florin.tokenization.v1.GetSealingKeyResponse\"!\x90\x02\x01\xb2\xbb\x18\x15\n\x08payments\n\tterminals\xb8\xbb\x18\xd0\x0f\x12\x8d\x01\n\x10HoldSecurityCode\x12/.florin.tokenization.v1.HoldSecurityCodeRequest\x1a\x30.florin.tokenization.v1.HoldSecurityCodeResponse\"\x16\x90\x02\x02\xb2\xbb\x18\n\n\x08payments\xb8\xbb\x18\xd0\x0f\x12p\n\x06Reseal\x12%.florin.tokenization.v1.ResealRequest\x1a&.florin.tokenization.v1.ResealResponse\"\x17\x90\x02\x01\xb2\xbb\x18\x0b\n\tterminals\xb8\xbb\x18\xd0\x0f\x12{\n\nDetokenize\x12).florin.tokenization.v1.DetokenizeRequest\x1a*.florin.tokenization.v1.DetokenizeResponse\"\x16\xb2\xbb\x18\r\n\x0b\x63\x61rd_router\xb8\xbb\x18\xb8\x17\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'florin.tokenization.v1.tokenization_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RESEALREQUEST'].fields_by_name['sealed_card']._loaded_options = None
+  _globals['_RESEALREQUEST'].fields_by_name['sealed_card']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CARDSECRET'].fields_by_name['number']._loaded_options = None
   _globals['_CARDSECRET'].fields_by_name['number']._serialized_options = b'\272H\025r\0202\016^[0-9]{12,19}$\330\001\001\300\273\030\001'
   _globals['_CARDSECRET'].fields_by_name['track2']._loaded_options = None
@@ -59,22 +62,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENIZATIONSERVICE'].methods_by_name['GetSealingKey']._serialized_options = b'\220\002\001\262\273\030\025\n\010payments\n\tterminals\270\273\030\320\017'
   _globals['_TOKENIZATIONSERVICE'].methods_by_name['HoldSecurityCode']._loaded_options = None
   _globals['_TOKENIZATIONSERVICE'].methods_by_name['HoldSecurityCode']._serialized_options = b'\220\002\002\262\273\030\n\n\010payments\270\273\030\320\017'
+  _globals['_TOKENIZATIONSERVICE'].methods_by_name['Reseal']._loaded_options = None
+  _globals['_TOKENIZATIONSERVICE'].methods_by_name['Reseal']._serialized_options = b'\220\002\001\262\273\030\013\n\tterminals\270\273\030\320\017'
   _globals['_TOKENIZATIONSERVICE'].methods_by_name['Detokenize']._loaded_options = None
   _globals['_TOKENIZATIONSERVICE'].methods_by_name['Detokenize']._serialized_options = b'\262\273\030\r\n\013card_router\270\273\030\270\027'
-  _globals['_GETSEALINGKEYREQUEST']._serialized_start=139
-  _globals['_GETSEALINGKEYREQUEST']._serialized_end=161
-  _globals['_GETSEALINGKEYRESPONSE']._serialized_start=163
-  _globals['_GETSEALINGKEYRESPONSE']._serialized_end=268
-  _globals['_CARDSECRET']._serialized_start=271
-  _globals['_CARDSECRET']._serialized_end=702
-  _globals['_HOLDSECURITYCODEREQUEST']._serialized_start=705
-  _globals['_HOLDSECURITYCODEREQUEST']._serialized_end=850
-  _globals['_HOLDSECURITYCODERESPONSE']._serialized_start=852
-  _globals['_HOLDSECURITYCODERESPONSE']._serialized_end=878
-  _globals['_DETOKENIZEREQUEST']._serialized_start=881
-  _globals['_DETOKENIZEREQUEST']._serialized_end=1031
-  _globals['_DETOKENIZERESPONSE']._serialized_start=1034
-  _globals['_DETOKENIZERESPONSE']._serialized_end=1176
-  _globals['_TOKENIZATIONSERVICE']._serialized_start=1179
-  _globals['_TOKENIZATIONSERVICE']._serialized_end=1615
+  _globals['_GETSEALINGKEYREQUEST']._serialized_start=174
+  _globals['_GETSEALINGKEYREQUEST']._serialized_end=196
+  _globals['_GETSEALINGKEYRESPONSE']._serialized_start=198
+  _globals['_GETSEALINGKEYRESPONSE']._serialized_end=303
+  _globals['_RESEALREQUEST']._serialized_start=305
+  _globals['_RESEALREQUEST']._serialized_end=391
+  _globals['_RESEALRESPONSE']._serialized_start=393
+  _globals['_RESEALRESPONSE']._serialized_end=472
+  _globals['_CARDSECRET']._serialized_start=475
+  _globals['_CARDSECRET']._serialized_end=906
+  _globals['_HOLDSECURITYCODEREQUEST']._serialized_start=909
+  _globals['_HOLDSECURITYCODEREQUEST']._serialized_end=1054
+  _globals['_HOLDSECURITYCODERESPONSE']._serialized_start=1056
+  _globals['_HOLDSECURITYCODERESPONSE']._serialized_end=1082
+  _globals['_DETOKENIZEREQUEST']._serialized_start=1085
+  _globals['_DETOKENIZEREQUEST']._serialized_end=1235
+  _globals['_DETOKENIZERESPONSE']._serialized_start=1238
+  _globals['_DETOKENIZERESPONSE']._serialized_end=1380
+  _globals['_TOKENIZATIONSERVICE']._serialized_start=1383
+  _globals['_TOKENIZATIONSERVICE']._serialized_end=1933
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 The vault's contract: the only one in which a card number appears in an answer."""
 
+from florin.common.v1 import instrument_pb2 as _instrument_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 import builtins as _builtins
@@ -62,6 +63,54 @@ class GetSealingKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSealingKeyResponse: _TypeAlias = GetSealingKeyResponse  # noqa: Y015
+
+@_typing.final
+class ResealRequest(_message.Message):
+    """A card as a terminal has sealed it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_CARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sealed_card(self) -> _instrument_pb2.SealedCard:
+        """The card, with what it is bound to."""
+
+    def __init__(
+        self,
+        *,
+        sealed_card: _instrument_pb2.SealedCard | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sealed_card", b"sealed_card"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sealed_card", b"sealed_card"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResealRequest: _TypeAlias = ResealRequest  # noqa: Y015
+
+@_typing.final
+class ResealResponse(_message.Message):
+    """The card without a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_CARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sealed_card(self) -> _instrument_pb2.SealedCard:
+        """The card."""
+
+    def __init__(
+        self,
+        *,
+        sealed_card: _instrument_pb2.SealedCard | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sealed_card", b"sealed_card"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sealed_card", b"sealed_card"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResealResponse: _TypeAlias = ResealResponse  # noqa: Y015
 
 @_typing.final
 class CardSecret(_message.Message):

@@ -45,6 +45,11 @@ class TokenizationServiceStub:
                 request_serializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeRequest.SerializeToString,
                 response_deserializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeResponse.FromString,
                 _registered_method=True)
+        self.Reseal = channel.unary_unary(
+                '/florin.tokenization.v1.TokenizationService/Reseal',
+                request_serializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealRequest.SerializeToString,
+                response_deserializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealResponse.FromString,
+                _registered_method=True)
         self.Detokenize = channel.unary_unary(
                 '/florin.tokenization.v1.TokenizationService/Detokenize',
                 request_serializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.DetokenizeRequest.SerializeToString,
@@ -71,6 +76,14 @@ class TokenizationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reseal(self, request, context):
+        """Seals a card anew with its number and expiry alone. What a terminal has sealed may hold a track, and nothing that is
+        kept may hold one, sealed or not (PCI DSS 3.3.1); the new seal is bound to what the old one was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Detokenize(self, request, context):
         """Opens a token for the one authorization it is asked for. The verification code is handed out once and is gone then.
         """
@@ -90,6 +103,11 @@ def add_TokenizationServiceServicer_to_server(servicer, server):
                     servicer.HoldSecurityCode,
                     request_deserializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeRequest.FromString,
                     response_serializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeResponse.SerializeToString,
+            ),
+            'Reseal': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reseal,
+                    request_deserializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealRequest.FromString,
+                    response_serializer=florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealResponse.SerializeToString,
             ),
             'Detokenize': grpc.unary_unary_rpc_method_handler(
                     servicer.Detokenize,
@@ -152,6 +170,33 @@ class TokenizationService:
             '/florin.tokenization.v1.TokenizationService/HoldSecurityCode',
             florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeRequest.SerializeToString,
             florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.HoldSecurityCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reseal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/florin.tokenization.v1.TokenizationService/Reseal',
+            florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealRequest.SerializeToString,
+            florin_dot_tokenization_dot_v1_dot_tokenization__service__pb2.ResealResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class TokenizationServiceStub:
     """Holds a sealed card verification code in memory until the authorization has used it, or for some minutes at most
     (PCI DSS 3.3.1.2: never stored).
     """
+    Reseal: _grpc.UnaryUnaryMultiCallable[_tokenization_service_pb2.ResealRequest, _tokenization_service_pb2.ResealResponse]
+    """Seals a card anew with its number and expiry alone. What a terminal has sealed may hold a track, and nothing that is
+    kept may hold one, sealed or not (PCI DSS 3.3.1); the new seal is bound to what the old one was.
+    """
     Detokenize: _grpc.UnaryUnaryMultiCallable[_tokenization_service_pb2.DetokenizeRequest, _tokenization_service_pb2.DetokenizeResponse]
     """Opens a token for the one authorization it is asked for. The verification code is handed out once and is gone then."""
 
@@ -52,6 +56,10 @@ class TokenizationServiceAsyncStub(TokenizationServiceStub):
     HoldSecurityCode: _aio.UnaryUnaryMultiCallable[_tokenization_service_pb2.HoldSecurityCodeRequest, _tokenization_service_pb2.HoldSecurityCodeResponse]  # type: ignore[assignment]
     """Holds a sealed card verification code in memory until the authorization has used it, or for some minutes at most
     (PCI DSS 3.3.1.2: never stored).
+    """
+    Reseal: _aio.UnaryUnaryMultiCallable[_tokenization_service_pb2.ResealRequest, _tokenization_service_pb2.ResealResponse]  # type: ignore[assignment]
+    """Seals a card anew with its number and expiry alone. What a terminal has sealed may hold a track, and nothing that is
+    kept may hold one, sealed or not (PCI DSS 3.3.1); the new seal is bound to what the old one was.
     """
     Detokenize: _aio.UnaryUnaryMultiCallable[_tokenization_service_pb2.DetokenizeRequest, _tokenization_service_pb2.DetokenizeResponse]  # type: ignore[assignment]
     """Opens a token for the one authorization it is asked for. The verification code is handed out once and is gone then."""
@@ -75,6 +83,16 @@ class TokenizationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tokenization_service_pb2.HoldSecurityCodeResponse, _abc.Awaitable[_tokenization_service_pb2.HoldSecurityCodeResponse]]:
         """Holds a sealed card verification code in memory until the authorization has used it, or for some minutes at most
         (PCI DSS 3.3.1.2: never stored).
+        """
+
+    @_abc_1.abstractmethod
+    def Reseal(
+        self,
+        request: _tokenization_service_pb2.ResealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokenization_service_pb2.ResealResponse, _abc.Awaitable[_tokenization_service_pb2.ResealResponse]]:
+        """Seals a card anew with its number and expiry alone. What a terminal has sealed may hold a track, and nothing that is
+        kept may hold one, sealed or not (PCI DSS 3.3.1); the new seal is bound to what the old one was.
         """
 
     @_abc_1.abstractmethod
