@@ -12,7 +12,7 @@ import httpx
 from services.chassis import Chassis, Parts, Settings, run, working
 from services.upi.handlers import UpiHandlers
 from services.upi.psps import PSPS
-from services.upi.psps.order_api import OrderApi
+from services.upi.psps.adapter import HttpPsp
 from services.upi.service import UpiService
 from services.upi.sweep import Sweeper
 
@@ -55,10 +55,10 @@ async def compose(chassis: Chassis[UpiSettings]) -> AsyncIterator[Parts]:
             )
 
 
-def _psp(chassis: Chassis[UpiSettings], client: httpx.AsyncClient) -> OrderApi:
-    particulars = PSPS[chassis.settings.psp]
-    api_key, webhook_key = chassis.secret(particulars.key_secret), chassis.secret(particulars.webhook_secret)
-    return OrderApi(particulars, client, api_key, webhook_key)
+def _psp(chassis: Chassis[UpiSettings], client: httpx.AsyncClient) -> HttpPsp:
+    dialect = PSPS[chassis.settings.psp]
+    api_key, webhook_key = chassis.secret(dialect.key_secret), chassis.secret(dialect.webhook_secret)
+    return HttpPsp(dialect, client, api_key, webhook_key)
 
 
 def _client(settings: UpiSettings) -> httpx.AsyncClient:

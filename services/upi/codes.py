@@ -18,7 +18,7 @@ from florin.common.v1.decline_pb2 import (
 
 
 class Outcome(StrEnum):
-    """What is said of an order. Only SUCCEEDED, DECLINED, FAILED and EXPIRED are answers."""
+    """What is said of an order or a refund. Only SUCCEEDED, DECLINED, FAILED, EXPIRED and CANCELED are answers."""
 
     OPEN = "open"
     """Nobody has begun to pay."""
@@ -30,6 +30,8 @@ class Outcome(StrEnum):
     DECLINED = "declined"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELED = "canceled"
+    """Called off before anybody paid."""
 
 
 class Said(StrEnum):
@@ -41,6 +43,7 @@ class Said(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     EXPIRED = "expired"
+    CANCELED = "canceled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ _WITHOUT_CODE = {
 }
 
 
-def judged(said: Said, code: str, *, confirmed: bool) -> Outcome:
+def judged(said: Said, code: str, *, confirmed: bool) -> Outcome:  # noqa: PLR0911 - a word each
     """Return what a PSP's word and the network's code mean together. `confirmed`: it answers a question about status.
 
     Where the two contradict each other, and where an unconfirmed failure has a code that nobody knows, the outcome is
@@ -108,6 +111,8 @@ def judged(said: Said, code: str, *, confirmed: bool) -> Outcome:
             return Outcome.EXPIRED if not code or outcome is Outcome.EXPIRED else Outcome.PENDING
         case Said.FAILURE:
             return _failed(outcome, confirmed=confirmed)
+        case Said.CANCELED:
+            return Outcome.CANCELED if not code else Outcome.PENDING
 
 
 def decline(outcome: Outcome, code: str) -> Decline:

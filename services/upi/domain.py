@@ -33,6 +33,7 @@ class Stage(StrEnum):
     DECLINED = "declined"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELED = "canceled"
 
 
 class Verdict(StrEnum):
@@ -102,12 +103,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A report that a PSP sent by itself, its signature checked. `digest` is SHA-256 over the body as it came."""
+    """A report that a PSP sent by itself, its signature checked. `digest` is SHA-256 over the body as it came.
+
+    `refund_id` is the refund that it is about, empty when it is about the order `tr` itself.
+    """
 
     psp: str
     event_id: str
     digest: bytes
     tr: str
+    refund_id: str
     report: Report
 
 
@@ -116,7 +121,12 @@ class Missing:
     """Asked, the PSP knows no such order."""
 
 
-Fact = Registered | Refused | Report | Missing
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """The merchant wants it no more, and the PSP cannot be told."""
+
+
+Fact = Registered | Refused | Report | Missing | CalledOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +145,7 @@ _ENDS = {
 }
 
 
-def advance(intent: Intent, fact: Fact, now: datetime) -> Step:
+def advance(intent: Intent, fact: Fact, now: datetime) -> Step:  # noqa: PLR0911 - a case each
     """Return what an intent becomes on hearing a fact. Every fact may come in every stage, twice and out of order."""
     match intent.stage, fact:
         case Stage.CREATED, Registered():
@@ -145,6 +155,9 @@ def advance(intent: Intent, fact: Fact, now: datetime) -> Step:
             return Step(failed, [_told(failed, said.UPI_STATUS_FAILED, decline=why)])
         case Stage.AWAITING_PAYER, Missing() if now >= intent.expires_at:
             return _end(intent, Report(Outcome.EXPIRED, intent.amount_minor))
+        case Stage.CREATED | Stage.AWAITING_PAYER, CalledOff() if intent.doubted_since is None:
+            # The PSP would still let somebody pay: it is asked once when the time for it is over.
+            return _canceled(replace(intent, due_at=intent.expires_at + EXPIRY_GRACE))
         case _, Report(outcome=Outcome.SUCCEEDED):
             return _paid(intent, fact)
         case _, Report():
@@ -187,8 +200,8 @@ def _paid(intent: Intent, report: Report) -> Step:
     if report.amount_minor != intent.amount_minor:
         return Step(intent, verdict=Verdict.AMOUNT_MISMATCH)
     match intent.stage:
-        # The payer was quicker than the PSP's answer to us, or than our clock: the money has moved.
-        case Stage.CREATED | Stage.AWAITING_PAYER | Stage.DEEMED | Stage.EXPIRED:
+        # The payer was quicker than the PSP's answer to us, than our clock or than the cancel: the money has moved.
+        case Stage.CREATED | Stage.AWAITING_PAYER | Stage.DEEMED | Stage.EXPIRED | Stage.CANCELED:
             paid = replace(_noted(intent, report), stage=Stage.SUCCEEDED, due_at=None)
             return Step(paid, [_told(paid, said.UPI_STATUS_SUCCEEDED)])
         case Stage.SUCCEEDED if report.upi_txn_id in {"", intent.upi_txn_id}:
@@ -197,7 +210,7 @@ def _paid(intent: Intent, report: Report) -> Step:
             return Step(intent, verdict=Verdict.CONTRADICTS)
 
 
-def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:
+def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:  # noqa: PLR0911 - a case each
     match intent.stage, report.outcome:
         case Stage.CREATED | Stage.AWAITING_PAYER, Outcome.DEEMED:
             deemed = _doubted(replace(_noted(intent, report), stage=Stage.DEEMED), now)
@@ -206,11 +219,16 @@ def _unpaid(intent: Intent, report: Report, now: datetime) -> Step:
             return _end(intent, replace(report, outcome=Outcome.EXPIRED))
         case Stage.CREATED | Stage.AWAITING_PAYER, Outcome.DECLINED | Outcome.FAILED | Outcome.EXPIRED:
             return _end(intent, report)
+        case Stage.CREATED | Stage.AWAITING_PAYER, Outcome.CANCELED:
+            return _canceled(replace(_noted(intent, report), due_at=None))
         # Debited once, an order that merely expired would be a debit lost: only a yes or a no resolves it.
         case Stage.DEEMED, Outcome.DECLINED | Outcome.FAILED:
             return _end(intent, report)
         # Somebody has acted: nothing to be said yet, but to be asked about.
-        case (Stage.AWAITING_PAYER, Outcome.PENDING) | (Stage.EXPIRED, Outcome.DEEMED) if not intent.doubted_since:
+        case (Stage.AWAITING_PAYER | Stage.CANCELED, Outcome.PENDING) | (
+            Stage.EXPIRED | Stage.CANCELED,
+            Outcome.DEEMED,
+        ) if not intent.doubted_since:
             return Step(_doubted(_noted(intent, report), now))
         case _:
             return Step(intent, verdict=Verdict.IGNORED)
@@ -220,6 +238,11 @@ def _end(intent: Intent, report: Report) -> Step:
     stage, status = _ENDS[report.outcome]
     ended = replace(_noted(intent, report), stage=stage, due_at=None)
     return Step(ended, [_told(ended, status, decline=decline(report.outcome, report.code))])
+
+
+def _canceled(intent: Intent) -> Step:
+    canceled = replace(intent, stage=Stage.CANCELED)
+    return Step(canceled, [_told(canceled, said.UPI_STATUS_CANCELED)])
 
 
 def _doubted(intent: Intent, now: datetime) -> Intent:

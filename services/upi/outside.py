@@ -1,6 +1,6 @@
-"""The port to a PSP, and how an order gets there: asked again while nobody answers, never placed twice on a guess."""
+"""The port to a PSP, and how orders and refunds get there: asked again while nobody answers, never twice on a guess."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,7 +33,7 @@ class Silent(Unanswered):
 
 
 class OrderRefused(Exception):  # noqa: N818 - an answer, not an error
-    """The PSP answered that it does not take the order."""
+    """The PSP answered that it does not take the order, or the refund."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class Order:
     expires_at: datetime
     flow: UpiFlow.ValueType
     payer_vpa: str
+
+
+@dataclass(frozen=True, slots=True)
+class Giveback:
+    """A refund of a paid order, wholly or in part. `refund_id` is its key: the same again is the same refund."""
+
+    tr: str
+    refund_id: str
+    amount_minor: int
 
 
 class Psp(Protocol):
@@ -68,7 +77,16 @@ class Psp(Protocol):
     async def find(self, tr: str) -> Report | None:
         """Return where an order stands, or None when the PSP knows none of that reference."""
 
-    def heard(self, headers: Mapping[str, str], body: bytes) -> Callback:
+    async def cancel(self, tr: str) -> Report | None:
+        """Call an order off and return where it then stands; None when it knows no such order, or no way to."""
+
+    async def refund(self, giveback: Giveback) -> Report:
+        """Give money back and return where that stands. Raises OrderRefused."""
+
+    async def find_refund(self, giveback: Giveback) -> Report | None:
+        """Return where a refund stands, or None when the PSP knows none of that id."""
+
+    def heard(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback:
         """Return what a callback says, its signature checked. Raises Unauthenticated and InvalidArgument."""
 
 
@@ -78,23 +96,35 @@ async def register(psp: Psp, order: Order, *, resumed: bool, budget_s: float) ->
     Raises OrderRefused when the PSP says no, NotSent when surely no try reached it, Silent when one may have. With
     `resumed` an earlier try, whose end is unknown, may have reached it too.
     """
-    registration = _Registration(psp, order, uncertain=resumed)
+    asking = _Asking(lambda: psp.place(order), lambda: psp.find(order.tr), uncertain=resumed)
+    return await _persist(asking, budget_s)
+
+
+async def give_back(psp: Psp, giveback: Giveback, *, resumed: bool, budget_s: float) -> Report:
+    """Have money given back and return where that stands. Raises as `register` does."""
+    asking = _Asking(lambda: psp.refund(giveback), lambda: psp.find_refund(giveback), uncertain=resumed)
+    return await _persist(asking, budget_s)
+
+
+async def _persist(asking: "_Asking", budget_s: float) -> Report:
     retrying = AsyncRetrying(
         stop=stop_after_delay(budget_s), wait=_PAUSES, retry=retry_if_exception_type(Unanswered), reraise=True
     )
-    return await retrying(registration.once)
+    return await retrying(asking.once)
 
 
-class _Registration:
-    """The tries to place one order. Once one of them may have arrived, the next enquires before it places."""
+class _Asking:
+    """The tries to have one thing done. Once one of them may have arrived, the next enquires before it does it."""
 
-    def __init__(self, psp: Psp, order: Order, *, uncertain: bool) -> None:
-        self._psp, self._order, self._uncertain = psp, order, uncertain
+    def __init__(
+        self, do: Callable[[], Awaitable[Report]], find: Callable[[], Awaitable[Report | None]], *, uncertain: bool
+    ) -> None:
+        self._do, self._find, self._uncertain = do, find, uncertain
 
     async def once(self) -> Report:
         try:
-            known = await self._psp.find(self._order.tr) if self._uncertain else None
-            return known or await self._psp.place(self._order)
+            known = await self._find() if self._uncertain else None
+            return known or await self._do()
         except NotSent as unsent:
             if self._uncertain:
                 raise Silent from unsent

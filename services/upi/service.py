@@ -12,11 +12,12 @@ from florin.upi.v1.upi_service_pb2 import (
 )
 from google.api.httpbody_pb2 import HttpBody
 
-from services.chassis import Call, Clock, Database, FailedPrecondition, NotFound, Outbox, log, mark
-from services.upi import store
+from services.chassis import Call, Clock, Database, FailedPrecondition, NotFound, Outbox, Unit, log, mark
+from services.upi import refunds, store
 from services.upi.domain import Callback, Intent, Stage, Verdict, advance
 from services.upi.outside import Psp
 from services.upi.qr import PNG, SVG, picture
+from services.upi.refund import advance_refund
 
 
 class UpiService:
@@ -37,16 +38,16 @@ class UpiService:
         psp = self._psps.get(request.psp)
         if psp is None:
             raise NotFound("PSP_UNKNOWN", "no PSP has this name")
-        callback = psp.heard(call.metadata, request.content.data)
+        callback = psp.heard(call.metadata, request.content.data, self._clock())
         with self._database.unit(f"{callback.psp}/{callback.event_id}/{callback.digest.hex()}", "upi.callback") as unit:
             intent = store.lock(unit, callback.psp, callback.tr)
             if intent is None:
                 raise NotFound("ORDER_UNKNOWN", "no order has this reference")
             mark(intent.payment_id)
             if not store.taken(unit, callback):
-                step = store.tell(unit, intent, lambda held: advance(held, callback.report, unit.now))
-                store.take(unit, callback, step.verdict)
-                _flag(intent, callback, step.verdict)
+                verdict = _heard(unit, intent, callback)
+                store.take(unit, callback, verdict)
+                _flag(intent, callback, verdict)
             keys = unit.keys()
         self._outbox.publish(keys)
         return ReceiveCallbackResponse()
@@ -65,6 +66,15 @@ class UpiService:
         media_type = SVG if request.format == QR_FORMAT_SVG else PNG
         image = HttpBody(content_type=media_type, data=picture(intent.qr_payload, media_type))
         return GetQrCodeResponse(image=image)
+
+
+def _heard(unit: Unit, intent: Intent, callback: Callback) -> Verdict:
+    if not callback.refund_id:
+        return store.tell(unit, intent, lambda held: advance(held, callback.report, unit.now)).verdict
+    refund = refunds.lock(unit, callback.psp, callback.refund_id)
+    if refund is None or refund.tr != callback.tr:
+        raise NotFound("REFUND_UNKNOWN", "no refund of this order has this reference")
+    return refunds.tell(unit, refund, lambda held: advance_refund(held, callback.report, unit.now)).verdict
 
 
 def _check_payable(intent: Intent, now: datetime) -> None:

@@ -18,6 +18,7 @@ _BEGIN = f"""
 """  # noqa: S608 - column names of our own
 _LOCK = f"select {_COLUMNS} from intent where psp = %s and tr = %s for update"  # noqa: S608
 _FIND = f"select {_COLUMNS} from intent where payment_id = %s"  # noqa: S608
+_LOCK_PAYMENT = f"select {_COLUMNS} from intent where payment_id = %s for update"  # noqa: S608
 _SAVE = """
     update intent
     set stage = %(stage)s, due_at = %(due_at)s, doubted_since = %(doubted_since)s, rrn = %(rrn)s,
@@ -33,10 +34,10 @@ _CLAIM = f"""
 """  # noqa: S608
 _TAKE = """
     insert into callback (
-        psp, event_id, digest, tr, outcome, network_code, amount_minor, rrn, upi_txn_id, verdict, received_at
+        psp, event_id, digest, tr, refund_id, outcome, network_code, amount_minor, rrn, upi_txn_id, verdict, received_at
     ) values (
-        %(psp)s, %(event_id)s, %(digest)s, %(tr)s, %(outcome)s, %(code)s, %(amount_minor)s, %(rrn)s, %(upi_txn_id)s,
-        %(verdict)s, %(now)s
+        %(psp)s, %(event_id)s, %(digest)s, %(tr)s, %(refund_id)s, %(outcome)s, %(code)s, %(amount_minor)s, %(rrn)s,
+        %(upi_txn_id)s, %(verdict)s, %(now)s
     )
 """
 _TAKEN = "select 1 from callback where psp = %s and event_id = %s and digest = %s"
@@ -57,6 +58,12 @@ def find(connection: Connection, payment_id: str) -> Intent | None:
 def lock(unit: Unit, psp: str, tr: str) -> Intent | None:
     """Return the intent a PSP knows by a reference, locked until the unit ends, or None."""
     row = unit.connection.execute(_LOCK, (psp, tr)).fetchone()
+    return _intent(row) if row else None
+
+
+def lock_payment(unit: Unit, payment_id: str) -> Intent | None:
+    """Return the intent of a payment, locked until the unit ends, or None."""
+    row = unit.connection.execute(_LOCK_PAYMENT, (payment_id,)).fetchone()
     return _intent(row) if row else None
 
 
@@ -96,6 +103,7 @@ def take(unit: Unit, callback: Callback, verdict: Verdict) -> None:
         "event_id": callback.event_id,
         "digest": callback.digest,
         "tr": callback.tr,
+        "refund_id": callback.refund_id,
         "verdict": verdict,
         "now": unit.now,
     }

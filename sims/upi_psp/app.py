@@ -18,7 +18,8 @@ from sims.upi_psp.link import LinkError, read_link
 from sims.upi_psp.orders import Order, OrderError, Orders
 from sims.upi_psp.outcomes import Table
 from sims.upi_psp.payer import Payers
-from sims.upi_psp.requests import NewOrder, Payment
+from sims.upi_psp.refunds import Refunds
+from sims.upi_psp.requests import NewOrder, NewRefund, Payment
 from sims.upi_psp.settings import UpiPspSettings, secret_in
 
 _AUTO_PAY_NOTE = "autopay:"
@@ -33,7 +34,9 @@ class Provider:
         self._orders = Orders.replay(read_journal(settings.journal))
         self._journal = Journal(settings.journal)
         self._sender = Sender(settings, self._journal)
-        self._payers = Payers(Table.load(), self._orders, self._sender, self._journal)
+        self._table = Table.load()
+        self._payers = Payers(self._table, self._orders, self._sender, self._journal)
+        self._refunds = Refunds(self._orders, self._journal, read_journal(settings.journal))
 
     @asynccontextmanager
     async def run(self, _app: Starlette) -> AsyncIterator[None]:
@@ -70,6 +73,32 @@ class Provider:
         )
         return JSONResponse(order.as_json())
 
+    async def cancel_order(self, request: Request) -> Response:
+        """POST /v1/orders/{merchant_order_ref}/cancel: called off if nobody acted; in any case where it now stands."""
+        self._authenticate(request)
+        order = self._orders.find(request.path_params["reference"])
+        canceled = self._orders.cancel(order)
+        if canceled != order:
+            self._payers.note(canceled)
+        return JSONResponse(canceled.as_json())
+
+    async def create_refund(self, request: Request) -> Response:
+        """POST /v1/orders/{merchant_order_ref}/refunds."""
+        self._authenticate(request)
+        order = self._orders.find(request.path_params["reference"])
+        refund, is_new = self._refunds.create(order, NewRefund.model_validate_json(await request.body()))
+        if is_new:
+            refund = await self._payers.give_back(refund, self._refunds)
+            if not self._table.refund(refund.amount).answered:
+                raise OrderError(503, "UNAVAILABLE", "the refund is given, its answer is not")
+        return JSONResponse(refund.as_row(), status_code=201)
+
+    async def get_refund(self, request: Request) -> Response:
+        """GET /v1/orders/{merchant_order_ref}/refunds/{refund_ref}."""
+        self._authenticate(request)
+        order = self._orders.find(request.path_params["reference"])
+        return JSONResponse(self._refunds.find(order, request.path_params["refund"]).as_row())
+
     async def pay(self, request: Request) -> Response:
         """POST /v1/payer/pay. It is the payer's phone that calls, so no merchant's key is asked for."""
         payment = Payment.model_validate_json(await request.body())
@@ -95,6 +124,9 @@ def application(settings: UpiPspSettings) -> Starlette:
         routes=[
             Route("/v1/orders", provider.create_order, methods=["POST"]),
             Route("/v1/orders/{reference}", provider.get_order),
+            Route("/v1/orders/{reference}/cancel", provider.cancel_order, methods=["POST"]),
+            Route("/v1/orders/{reference}/refunds", provider.create_refund, methods=["POST"]),
+            Route("/v1/orders/{reference}/refunds/{refund}", provider.get_refund),
             Route("/v1/payer/pay", provider.pay, methods=["POST"]),
             Route("/health", _healthy),
         ],

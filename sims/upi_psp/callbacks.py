@@ -1,5 +1,6 @@
 """Callbacks: signed over the raw body, sent again while nobody acknowledges them."""
 
+import base64
 import hmac
 import json
 import ssl
@@ -14,18 +15,20 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt, wait_ex
 from sims.journal import Journal
 from sims.upi_psp.orders import Order
 from sims.upi_psp.outcomes import Step
+from sims.upi_psp.refunds import Refund
 from sims.upi_psp.settings import UpiPspSettings, secret_in
 
 SIGNATURE = "X-Psp-Signature"
+TIMESTAMP = "X-Psp-Timestamp"
 EVENT_ID = "X-Psp-Event-Id"
 ATTEMPTS = 5
 
 _TIMEOUT_S = 5
 
 
-def signature(body: bytes, secret: bytes) -> str:
-    """Return the hexadecimal HMAC-SHA256 of the raw body (as Razorpay signs its webhooks)."""
-    return hmac.new(secret, body, sha256).hexdigest()
+def signature(timestamp: str, body: bytes, secret: bytes) -> str:
+    """Return the base64 HMAC-SHA256 of the time in ms and the raw body (as Cashfree signs its webhooks)."""
+    return base64.b64encode(hmac.new(secret, timestamp.encode() + body, sha256).digest()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,10 @@ class Callback:
 
 def callback(order: Order, step: Step, at: datetime, *, is_forged: bool = False) -> Callback:
     """Return the callback that says `step` of the order."""
-    event_id = f"evt_{uuid4().hex}"
+    event_id, event = f"evt_{uuid4().hex}", f"payment.{step.status.event}"
     content = {
         "event_id": event_id,
-        "event": step.status.event,
+        "event": event,
         "order_id": order.order_id,
         "merchant_order_ref": order.merchant_order_ref,
         "upi_txn_id": order.upi_txn_id,
@@ -55,7 +58,15 @@ def callback(order: Order, step: Step, at: datetime, *, is_forged: bool = False)
         "payer_vpa": order.payer_vpa,
         "at": at.isoformat(),
     }
-    return Callback(event_id, step.status.event, order.merchant_order_ref, json.dumps(content).encode(), is_forged)
+    return Callback(event_id, event, order.merchant_order_ref, json.dumps(content).encode(), is_forged)
+
+
+def refund_callback(refund: Refund, at: datetime) -> Callback:
+    """Return the callback that says how a refund stands."""
+    event_id, event = f"evt_{uuid4().hex}", f"refund.{refund.status.event}"
+    content = refund.as_row() | {"event_id": event_id, "event": event, "currency": "INR", "at": at.isoformat()}
+    del content["status"]
+    return Callback(event_id, event, refund.merchant_order_ref, json.dumps(content).encode())
 
 
 class Sender:
@@ -93,9 +104,11 @@ class Sender:
 
     def _headers(self, one: Callback) -> dict[str, str]:
         secret = b"not " + self._secret if one.is_forged else self._secret
+        timestamp = str(int(datetime.now(UTC).timestamp() * 1000))
         return {
             "Content-Type": "application/json",
-            SIGNATURE: signature(one.body, secret),
+            TIMESTAMP: timestamp,
+            SIGNATURE: signature(timestamp, one.body, secret),
             EVENT_ID: one.event_id,
         }
 

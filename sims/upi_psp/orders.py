@@ -14,6 +14,7 @@ from sims.upi_psp.requests import Flow, NewOrder
 TRANSACTION_PREFIX = "SIM"
 """The three letters this provider's UPI transaction ids start with."""
 
+_CANCELED = Step(status=Status.CANCELED, code="")
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 
 
@@ -117,10 +118,14 @@ class Orders:
         named = replace(
             order,
             upi_txn_id=f"{TRANSACTION_PREFIX}{uuid4().hex}",
-            rrn=self._next_rrn(now),
+            rrn=self.next_rrn(now),
             payer_vpa=masked_vpa(payer_vpa),
         )
         return self._keep(named)
+
+    def cancel(self, order: Order) -> Order:
+        """Return the order, called off if nobody acted on it."""
+        return self.advance(order, _CANCELED) if order.status is Status.CREATED else order
 
     def advance(self, order: Order, step: Step) -> Order:
         """Return the order after the step."""
@@ -130,7 +135,7 @@ class Orders:
         self._orders[order.merchant_order_ref] = order
         return order
 
-    def _next_rrn(self, now: datetime) -> str:
+    def next_rrn(self, now: datetime) -> str:
         """Return twelve digits: last digit of the year, day of the year, then the day's milliseconds, never twice."""
         local = now.astimezone(_INDIA)
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -17,12 +17,18 @@ class Status(StrEnum):
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
     EXPIRED = "EXPIRED"
+    CANCELED = "CANCELED"
 
     @property
     def event(self) -> str:
-        """What the callback about it is called."""
-        names = {Status.SUCCESS: "success", Status.FAILED: "failed", Status.EXPIRED: "expired"}
-        return f"payment.{names.get(self, 'pending')}"
+        """The last word of what the callback about it is called."""
+        names = {
+            Status.SUCCESS: "success",
+            Status.FAILED: "failed",
+            Status.EXPIRED: "expired",
+            Status.CANCELED: "canceled",
+        }
+        return names.get(self, "pending")
 
 
 class Delivery(StrEnum):
@@ -63,12 +69,36 @@ class Payer(BaseModel):
         return self.steps[-1]
 
 
+class Giveback(BaseModel):
+    """What becomes of a refund by the paise of its amount. answered: whether the request for it gets its answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    paise: str
+    meaning: str
+    steps: tuple[Step, ...]
+    answered: bool = True
+
+
 class Table(BaseModel):
-    """All test payers. Any other address pays."""
+    """All test payers, and refunds. Any other address pays, any other refund is given at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     payers: tuple[Payer, ...]
+    refunds: tuple[Giveback, ...]
+
+    def refund(self, amount: str) -> Giveback:
+        """Return what becomes of a refund of so many rupees."""
+        at_once = Giveback(paise="", meaning="", steps=(Step(status=Status.SUCCESS, code="00"),))
+        return next((one for one in self.refunds if amount.endswith(one.paise)), at_once)
+
+    def refunds_markdown(self) -> str:
+        """Return the refunds as people read them in the documentation."""
+        rows = [
+            f"| `{one.paise}` | {one.steps[-1].status} | {one.steps[-1].code} | {one.meaning} |" for one in self.refunds
+        ]
+        return "\n".join(["| amount ends in | ends as | code | what happens |", "|---|---|---|---|", *rows])
 
     @classmethod
     def load(cls) -> "Table":

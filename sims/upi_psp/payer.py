@@ -7,9 +7,10 @@ from itertools import takewhile
 from typing import Any
 
 from sims.journal import Journal
-from sims.upi_psp.callbacks import Callback, Sender, callback
+from sims.upi_psp.callbacks import Callback, Sender, callback, refund_callback
 from sims.upi_psp.orders import Order, Orders
 from sims.upi_psp.outcomes import Delivery, Status, Step, Table
+from sims.upi_psp.refunds import Refund, Refunds
 
 _EXPIRED = Step(status=Status.EXPIRED, code="U69")
 
@@ -47,6 +48,23 @@ class Payers:
                 self.act(current, payer_vpa)
 
         self._start(wait_and_act())
+
+    async def give_back(self, refund: Refund, refunds: Refunds) -> Refund:
+        """Return a new refund after its first step; the others come later."""
+        first, *later = self._table.refund(refund.amount).steps
+        begun = await refunds.take(refund, first)
+        self._start(self._play_refund(begun, refunds, first, later))
+        return begun
+
+    async def _play_refund(self, refund: Refund, refunds: Refunds, first: Step, later: Iterable[Step]) -> None:
+        await self._tell_refund(refund, first)
+        for step in later:
+            refund = await refunds.take(refund, step)
+            await self._tell_refund(refund, step)
+
+    async def _tell_refund(self, refund: Refund, step: Step) -> None:
+        if step.delivery is Delivery.ONCE:
+            await self._sender.deliver(refund_callback(refund, datetime.now(UTC)))
 
     def expire_later(self, order: Order) -> None:
         """Let the order expire in time, unless somebody acts on it."""

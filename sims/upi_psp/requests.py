@@ -55,6 +55,15 @@ class NewOrder(BaseModel):
         return sha256(self.model_dump_json().encode()).hexdigest()
 
 
+class NewRefund(BaseModel):
+    """A refund to be made. amount: rupees with two decimals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refund_ref: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,63}$")]
+    amount: Rupees
+
+
 class Payment(BaseModel):
     """What a payer's app was shown, and whose app it is."""
 

@@ -10,7 +10,7 @@ from florin.common.v1.money_pb2 import Money
 from florin.resolver.v1.resolver_events_pb2 import PaymentRouteUpi, UpiPayee
 
 from services.upi.codes import Outcome
-from services.upi.domain import Fact, Intent, Missing, Refused, Registered, Report, Stage
+from services.upi.domain import CalledOff, Fact, Intent, Missing, Refused, Registered, Report, Stage
 from services.upi.rules import draft
 from tests.kit.time import NOON
 
@@ -72,4 +72,6 @@ FACTS: dict[str, Callable[[], Fact]] = {
     "failed": lambda: a_report(Outcome.FAILED, "U28"),
     "expired": lambda: a_report(Outcome.EXPIRED, "U69", txn="", rrn=""),
     "missing": Missing,
+    "canceled": lambda: a_report(Outcome.CANCELED, txn="", rrn=""),
+    "called off": CalledOff,
 }

@@ -1,5 +1,6 @@
 """PSPs for tests: one that follows a script over HTTP without a network, and the simulated one as a process."""
 
+import base64
 import hmac
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from services.upi.domain import Callback, Report
-from services.upi.outside import Order
+from services.upi.outside import Giveback, Order
 from services.upi.psps import PSPS
-from services.upi.psps.order_api import OrderApi
+from services.upi.psps.adapter import HttpPsp
+from tests.kit.time import NOON
 from tests.upi.examples import RRN, TR, TXN
 
 API_KEY = b"key-of-the-merchant"
@@ -51,9 +54,9 @@ class Script:
     asked: list[str] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
 
-    def psp(self) -> OrderApi:
+    def psp(self) -> HttpPsp:
         client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer), base_url="http://psp")
-        return OrderApi(SIMPSP, client, API_KEY, WEBHOOK_KEY)
+        return HttpPsp(SIMPSP, client, API_KEY, WEBHOOK_KEY)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.method)
@@ -80,16 +83,28 @@ class PspByCall:
         async with httpx.AsyncClient(base_url=self.url) as client:
             return await self._api(client).find(tr)
 
-    def heard(self, headers: Mapping[str, str], body: bytes) -> Callback:
-        return self._api(httpx.AsyncClient()).heard(headers, body)
+    async def cancel(self, tr: str) -> Report | None:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            return await self._api(client).cancel(tr)
+
+    async def refund(self, giveback: Giveback) -> Report:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            return await self._api(client).refund(giveback)
+
+    async def find_refund(self, giveback: Giveback) -> Report | None:
+        async with httpx.AsyncClient(base_url=self.url) as client:
+            return await self._api(client).find_refund(giveback)
+
+    def heard(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Callback:
+        return self._api(httpx.AsyncClient()).heard(headers, body, now)
 
     def pay(self, uri: str, payer_vpa: str) -> None:
         """Do what the payer's app does after a scan."""
         httpx.post(f"{self.url}/v1/payer/pay", json={"uri": uri, "payer_vpa": payer_vpa}).raise_for_status()
 
     @staticmethod
-    def _api(client: httpx.AsyncClient) -> OrderApi:
-        return OrderApi(SIMPSP, client, API_KEY, WEBHOOK_KEY)
+    def _api(client: httpx.AsyncClient) -> HttpPsp:
+        return HttpPsp(SIMPSP, client, API_KEY, WEBHOOK_KEY)
 
 
 @contextmanager
@@ -143,6 +158,19 @@ def a_notice(event: str = "payment.success", code: str = "00", amount: str = "49
     return json.dumps(content | more).encode()
 
 
-def signed(body: bytes, event_id: str = "evt_1", key: bytes = WEBHOOK_KEY) -> dict[str, str]:
+def signed(body: bytes, event_id: str = "evt_1", key: bytes = WEBHOOK_KEY, at: datetime = NOON) -> dict[str, str]:
     """The headers of a callback."""
-    return {"x-psp-signature": hmac.new(key, body, sha256).hexdigest(), "x-psp-event-id": event_id}
+    timestamp = str(int(at.timestamp() * 1000))
+    signature = base64.b64encode(hmac.new(key, timestamp.encode() + body, sha256).digest()).decode()
+    return {"x-psp-signature": signature, "x-psp-timestamp": timestamp, "x-psp-event-id": event_id}
+
+
+def a_refund(status: str = "SUCCESS", code: str = "00", amount: str = "100.00", ref: str = "ref_1") -> httpx.Response:
+    """What the PSP shows of a refund."""
+    content = {"merchant_order_ref": TR, "refund_ref": ref, "amount": amount, "status": status, "response_code": code}
+    return httpx.Response(200, json=content | {"rrn": RRN})
+
+
+def a_refund_notice(event: str = "refund.success", code: str = "00", amount: str = "100.00") -> bytes:
+    """A callback's body about a refund."""
+    return a_notice(event, code, amount, refund_ref="ref_1", upi_txn_id="")

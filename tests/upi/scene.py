@@ -44,7 +44,7 @@ class Scene:
     def receive(self, body: bytes, headers: dict[str, str] | None = None, psp: str = "simpsp") -> None:
         """Let a callback come; without headers it is signed as it should be."""
         content = HttpBody(content_type="application/json", data=body)
-        call = _call(RECEIVE, metadata=signed(body) if headers is None else headers)
+        call = _call(RECEIVE, metadata=signed(body, at=self.now) if headers is None else headers)
         self._service().ReceiveCallback(ReceiveCallbackRequest(psp=psp, content=content), call)
 
     def picture(self, merchant: str = MERCHANT, image: QrFormat.ValueType = QrFormat.QR_FORMAT_UNSPECIFIED) -> HttpBody:
@@ -67,6 +67,11 @@ class Scene:
             found = store.find(connection, PAYMENT_ID)
         assert found is not None
         return found
+
+    def refunds(self) -> list[str]:
+        """What was said of refunds, status by status."""
+        facts = [fact for fact in self.broker.facts() if isinstance(fact, said.UpiRefundUpdated)]
+        return [said.UpiRefundStatus.Name(fact.status).removeprefix("UPI_REFUND_STATUS_") for fact in facts]
 
     def told(self) -> list[str]:
         """What was said of the payment, status by status."""
@@ -105,4 +110,6 @@ def statuses(facts: Iterable[said.UpiStatusUpdated]) -> list[str]:
 
 def _call(path: str, tenant: str = "", metadata: dict[str, str] | None = None) -> Call:
     method = contract.methods()[path]
-    return Call(method=method, caller="edge", tenant=tenant, request_key="", deadline=1e12, metadata=metadata or {})
+    return Call(
+        method=method, caller="edge", tenant=tenant, terminal="", request_key="", deadline=1e12, metadata=metadata or {}
+    )

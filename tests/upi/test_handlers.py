@@ -117,7 +117,11 @@ def test_an_id_that_makes_no_reference_is_set_aside(scene: Scene) -> None:
 
 
 def test_every_handler_is_proved_here() -> None:
-    assert [event_of(fact).type for _, _, fact in heard_by(UpiHandlers)] == ["payment.route.upi"]
+    assert {event_of(fact).type for _, _, fact in heard_by(UpiHandlers)} == {
+        "payment.route.upi",
+        "upi.cancel.requested",
+        "upi.refund.requested",
+    }
 
 
 PAYERS = table("""

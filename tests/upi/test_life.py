@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from services.upi.codes import Outcome
 from services.upi.domain import (
     CHECKS,
+    CalledOff,
+    Fact,
     Intent,
     Missing,
     Registered,
@@ -54,6 +56,15 @@ LIFE = {
         expired         paid            ever    succeeded       SUCCEEDED       applied
         expired         paid/twice      ever    succeeded       SUCCEEDED       applied
         expired         deemed          ever    expired         -               applied
+        created         canceled        ever    canceled        CANCELED        applied
+        awaiting_payer  canceled        ever    canceled        CANCELED        applied
+        created         called off      ever    canceled        CANCELED        applied
+        awaiting_payer  called off      ever    canceled        CANCELED        applied
+        canceled        paid            ever    succeeded       SUCCEEDED       applied
+        canceled        paid/twice      ever    succeeded       SUCCEEDED       applied
+        canceled        pending         ever    canceled        -               applied
+        canceled        deemed          ever    canceled        -               applied
+        canceled        paid/otherwise  ever    canceled        -               amount_mismatch
         succeeded       paid/twice      ever    succeeded       -               contradicts
         declined        paid            ever    declined        -               contradicts
         declined        paid/twice      ever    declined        -               contradicts
@@ -194,12 +205,17 @@ reports = st.builds(
     rrn=st.sampled_from(["", RRN]),
     upi_txn_id=st.sampled_from(["", TXN, "SIM" + "ab" * 16]),
 )
-histories = st.lists(st.tuples(st.one_of(reports, st.just(Missing()), st.just(Registered())), st.integers(0, 7200)))
+histories = st.lists(
+    st.tuples(
+        st.one_of(reports, st.sampled_from([Missing(), Registered(), CalledOff()])),
+        st.integers(0, 7200),
+    )
+)
 FINAL = {Stage.SUCCEEDED, Stage.DECLINED, Stage.FAILED}
 
 
 @given(history=histories)
-def test_no_money_is_lost_and_no_answer_changes(history: list[tuple[Report | Missing | Registered, int]]) -> None:
+def test_no_money_is_lost_and_no_answer_changes(history: list[tuple[Fact, int]]) -> None:
     intent, told = an_intent(Stage.CREATED), 0
     for fact, after_s in history:
         step = advance(intent, fact, NOON + timedelta(seconds=after_s))

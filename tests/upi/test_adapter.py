@@ -12,7 +12,7 @@ from grpc import StatusCode
 from services.chassis import InvalidArgument, Unauthenticated
 from services.upi.codes import Outcome
 from services.upi.outside import NotSent, Order, OrderRefused, Silent, Unanswered, register
-from services.upi.psps.order_api import OrderApi
+from services.upi.psps.adapter import HttpPsp
 from tests.kit.time import NOON
 from tests.upi.examples import AMOUNT, RRN, TR, TTL, TXN
 from tests.upi.psp import API_KEY, SIMPSP, Answer, Script, a_notice, an_order, signed
@@ -167,7 +167,7 @@ async def test_when_the_time_for_it_is_over(resumed: bool, answers: list[Answer]
 
 
 def heard(body: bytes, headers: dict[str, str]) -> Any:
-    return Script([NONE]).psp().heard(headers, body)
+    return Script([NONE]).psp().heard(headers, body, NOON)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,8 @@ def test_what_a_callback_says(event: str, code: str, outcome: Outcome) -> None:
 
 def test_a_callback_without_an_id_is_known_by_its_content() -> None:
     body = a_notice()
-    headers = {"x-psp-signature": signed(body)["x-psp-signature"]}
+    headers = signed(body)
+    del headers["x-psp-event-id"]
 
     assert heard(body, headers).event_id == heard(body, headers).digest.hex()
 
@@ -236,4 +237,4 @@ def test_what_cannot_be_read_is_refused_after_the_signature(body: bytes) -> None
 @pytest.mark.parametrize(("api_key", "webhook_key"), [(b"", b"secret"), (b"key", b"")])
 def test_an_empty_key_signs_nothing(api_key: bytes, webhook_key: bytes) -> None:
     with pytest.raises(ValueError, match="empty key"):
-        OrderApi(SIMPSP, httpx.AsyncClient(), api_key, webhook_key)
+        HttpPsp(SIMPSP, httpx.AsyncClient(), api_key, webhook_key)
