@@ -1,14 +1,18 @@
 """Where the resources come from."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import yaml
 
 from mesh.appmesh.refusals import Document
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+LOOK_S: Final = 0.5
+"""How often files are looked at."""
 
 
 class Source(Protocol):
@@ -31,6 +35,23 @@ class Files:
     def read(self) -> tuple[Document, ...]:
         """Return the documents of all files, by name. Raises SourceError for one that is no YAML."""
         return tuple(document for file in self._files() for document in _documents(file))
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Yield at once, and then whenever a file was written, came or went."""
+        seen = None
+        while True:
+            if (there := await asyncio.to_thread(self._stamps)) != seen:
+                seen = there
+                yield
+            await asyncio.sleep(LOOK_S)
+
+    def _stamps(self) -> frozenset[tuple[str, int, int, int]]:
+        found = set()
+        for path in self._files():
+            with suppress(OSError):
+                there = path.stat()
+                found.add((str(path), there.st_ino, there.st_mtime_ns, there.st_size))
+        return frozenset(found)
 
     def _files(self) -> Iterator[Path]:
         for path in self.paths:

@@ -10,12 +10,13 @@ from typing import Final
 import structlog
 
 from mesh.compile import bootstrap_of, nodes
+from mesh.control_plane import sources
 from mesh.control_plane.connections import Connections
 from mesh.control_plane.inputs import Inputs
 from mesh.control_plane.plane import Plane, keep
 from mesh.control_plane.server import server
 from mesh.identity.store import ensure, replace
-from mesh.topology import IDENTITIES, Topology
+from mesh.topology import Topology
 
 DRAIN_S: Final = 0.5
 """Proxies keep what they have and come back; there is nothing to wait for."""
@@ -23,17 +24,24 @@ DRAIN_S: Final = 0.5
 
 async def run(inputs: Inputs) -> None:
     """Serve what the inputs say until SIGTERM or SIGINT."""
-    topology, connections = inputs.topology(), Connections()
-    ensure(inputs.identities, IDENTITIES, datetime.now(UTC))
+    topology, connections, signer = inputs.topology(), Connections(), inputs.signer()
+    ensure(inputs.identities, inputs.identified(), datetime.now(UTC), signer)
     if inputs.bootstraps:
         write_bootstraps(topology, inputs.bootstraps, inputs.socket)
-    plane = Plane(topology, inputs.identities)
+    plane = Plane(topology, inputs.identities, inputs.identified(), signer)
     connections.publish(plane.snapshots())
     served = await server(connections, [f"unix:{inputs.socket}", *([inputs.port] if inputs.port else [])])
     await served.start()
-    keeping = asyncio.create_task(keep(plane, connections))
+    keeping = asyncio.create_task(_keep(plane, inputs, connections))
     await _told_to_end(keeping)
     await served.stop(DRAIN_S)
+
+
+async def _keep(plane: Plane, inputs: Inputs, connections: Connections) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keep(plane, connections))
+        if inputs.appmesh:
+            group.create_task(sources.keep(inputs.appmesh, inputs.identities, connections))
 
 
 def write_bootstraps(topology: Topology, folder: Path, socket: Path) -> None:
@@ -44,7 +52,7 @@ def write_bootstraps(topology: Topology, folder: Path, socket: Path) -> None:
 
 
 async def _told_to_end(keeping: "asyncio.Task[None]") -> None:
-    """Return at a signal. Raises what ended the keeping of certificates, if that comes first."""
+    """Return at a signal. Raises what ended the keeping of inputs, if that comes first."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -127,7 +127,7 @@ class Connections:
         changed = {name for name, one in snapshots.items() if self.snapshots.get(name) is not one}
         self.snapshots.update(snapshots)
         for connection in self.connected.values():
-            if {connection.node.id, connection.node.cluster} & changed:
+            if changed.intersection(_names(connection.node)):
                 self._show(connection)
 
     def forget(self, node: str) -> None:
@@ -162,10 +162,15 @@ class Connections:
         log.info("connected", node=node.id, identity=node.cluster, known=known, delta=connection.way.delta)
 
     def _show(self, connection: Connection) -> bool:
-        found = self.snapshots.get(connection.node.id) or self.snapshots.get(connection.node.cluster)
+        found = next((self.snapshots[name] for name in _names(connection.node) if name in self.snapshots), None)
         if found:
             connection.publish(found if connection.way.trusted else _without_secrets(found))
         return found is not None
+
+
+def _names(node: wire.Node) -> tuple[str, ...]:
+    """Return the names a node may be known by; AWS's sidecar image may use an ARN, `arn:...:mesh/...`."""
+    return (node.id, node.cluster, node.id.rpartition(":")[2])
 
 
 def _without_secrets(snapshot: Snapshot) -> Snapshot:

@@ -15,6 +15,7 @@ from mesh.compile import nodes, recipes, secrets_of
 from mesh.control_plane.connections import Connections
 from mesh.control_plane.kinds import ASSIGNMENT
 from mesh.control_plane.snapshot import Resource, Snapshot, SnapshotError, snapshot
+from mesh.identity.kms import KmsKey
 from mesh.identity.secrets import secrets
 from mesh.identity.store import ensure
 from mesh.identity.terminals import revoked
@@ -35,8 +36,15 @@ Fingerprint = frozenset[tuple[str, int, int]]
 class Plane:
     """What every node is to have, made from its inputs. Holds what was made, by what it was made of."""
 
-    def __init__(self, topology: Topology, identities: Path) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        identities: Path,
+        identified: Iterable[str] = IDENTITIES,
+        signer: KmsKey | None = None,
+    ) -> None:
         self.topology, self.identities = topology, identities
+        self.identified, self.signer = tuple(identified), signer
         self._made: Mapping[Hashable, tuple[Resource, ...]] = {}
         self._snapshots: dict[str, tuple[tuple[Resource, ...], Snapshot]] = {}
 
@@ -81,7 +89,7 @@ async def keep(plane: Plane, connections: Connections) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         if (now_s := asyncio.get_running_loop().time()) >= renewed_s + RENEW_S:
-            await asyncio.to_thread(ensure, plane.identities, IDENTITIES, datetime.now(UTC))
+            await asyncio.to_thread(ensure, plane.identities, plane.identified, datetime.now(UTC), plane.signer)
             renewed_s = now_s
         if (there := fingerprint(plane.identities)) != seen:
             seen = there

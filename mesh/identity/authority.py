@@ -70,9 +70,11 @@ class Pair:
         return now >= start + (end - start) / 2
 
 
-def authority(name: str, sans: Iterable[x509.GeneralName], validity: Validity) -> Pair:
-    """Return a new self-signed authority that signs leaf certificates only."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def authority(
+    name: str, sans: Iterable[x509.GeneralName], validity: Validity, key: ec.EllipticCurvePrivateKey | None = None
+) -> Pair:
+    """Return a new self-signed authority that signs leaf certificates only, by a key of its own or a given one."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     builder = _builder(_subject(name), _subject(name), key.public_key(), validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=True), critical=True)

@@ -4,9 +4,10 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mesh.contracts import openapi
-from mesh.control_plane.inputs import Inputs
+from mesh.control_plane.inputs import AppMeshInput, Inputs
 from mesh.identity.store import ensure
 from mesh.local import places
 from mesh.local.state import REPOSITORY, State, write_private
@@ -24,7 +25,8 @@ def configure(state: State, ports: Mapping[str, int]) -> None:
 def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
     """Return the contracts at this run's addresses, with the issuer that provisioning made.
 
-    FLORIN_ORIGINS, when the gateway is started, names the web origins whose scripts may call it, between spaces.
+    FLORIN_ORIGINS, when the gateway is started, names the web origins whose scripts may call it, between spaces;
+    FLORIN_APPMESH names files and folders of App Mesh resources that are served too, between colons.
     """
     issuer = json.loads((state.conf / "issuer.json").read_text())
     return Inputs(
@@ -44,4 +46,10 @@ def inputs(state: State, ports: Mapping[str, int]) -> Inputs:
         identities=places.identities(state),
         socket=places.control_plane(state),
         bootstraps=state.conf / "envoy",
+        appmesh=_appmesh(state),
     )
+
+
+def _appmesh(state: State) -> AppMeshInput | None:
+    files = tuple(Path(one).resolve() for one in os.environ.get("FLORIN_APPMESH", "").split(os.pathsep) if one)
+    return AppMeshInput(files=files, refusals=places.refusals(state)) if files else None

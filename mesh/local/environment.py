@@ -17,6 +17,7 @@ Ports = Mapping[str, int]
 API_KEY, WEBHOOK_SECRET = "psp.key", "psp.webhook"
 SECRETS: Mapping[str, tuple[str, ...]] = {
     "payments": ("replay.key",),
+    "card_router": ("replay.key",),
     "orchestrator": ("replay.key",),
     "risk": ("replay.key", "vpa.key"),
     "upi": ("replay.key", API_KEY, WEBHOOK_SECRET),

@@ -1,5 +1,6 @@
 """`florin mesh`: who is connected, whose certificates last how long, who may call whom."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,8 @@ def status(ctx: typer.Context) -> None:
         for what in one.refused:
             words = escape(f"{one.node} refused the {what.kind} {what.name} @ {what.version}: {what.words}")
             console.print(f"[red]{words}[/]", soft_wrap=True)
+    for words in _not_taken(places.refusals(run.state)):
+        console.print(f"[red]{escape(words)}[/]", soft_wrap=True)
 
 
 @mesh.command()
@@ -86,6 +89,15 @@ def explain_call(
         say(f"  {what:8} {words}")
     if not told.allowed:
         raise typer.Exit(1)
+
+
+def _not_taken(path: Path) -> list[str]:
+    """Return what the control plane did not take of its App Mesh resources."""
+    if not path.exists():
+        return []
+    told = json.loads(path.read_text())
+    kept = (f"{node} is not served anything new: {'; '.join(why)}" for node, why in told["unpublished"].items())
+    return [*(f"not taken: {one}" for one in told["refused"]), *kept]
 
 
 def _holdings(proxy: Proxy) -> list[str]:

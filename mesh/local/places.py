@@ -76,6 +76,11 @@ def control_plane_inputs(state: State) -> Path:
     return state.conf / "control_plane.json"
 
 
+def refusals(state: State) -> Path:
+    """Return the file in which the control plane says which App Mesh resources it did not take, and why."""
+    return state.conf / "appmesh_refusals.json"
+
+
 def identities(state: State) -> Path:
     """Return the folder of everybody's certificates."""
     return state.secrets / "mesh"

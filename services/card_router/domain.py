@@ -1,6 +1,5 @@
-"""What the card router decides: which acquirer is asked for what, and what is said of it. Pure."""
+"""What the card router keeps of its exchanges with acquirers, and what it says of them. Pure."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,9 +12,9 @@ from florin.common.v1.money_pb2 import Money
 from services.card_router.iso8583 import (
     Acceptor,
     Amount,
-    Capability,
     Card,
     CardPayment,
+    CardRead,
     Dialect,
     Original,
     ReversalReason,
@@ -29,6 +28,8 @@ class Operation(StrEnum):
     AUTHORIZATION = "authorization"
     PURCHASE = "purchase"
     CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
 
 
 class State(StrEnum):
@@ -43,7 +44,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request to an acquirer and what came of it. The card is known by its token only."""
+    """One request to an acquirer and what came of it. The card is known by its token only.
+
+    cause: the fact that asks for it. operation_id: the capture, void or refund; "" for an authorization or a purchase.
+    read: how a terminal read the card. fingerprint: the card's keyed hash.
+    """
 
     exchange_id: str
     payment_id: str
@@ -58,10 +63,14 @@ class Exchange:
     state: State = State.SENT
     response_code: str = ""
     approval_code: str = ""
+    cause: str = ""
+    operation_id: str = ""
+    read: CardRead | None = None
+    fingerprint: str = ""
 
     def payment(self, card: Card) -> CardPayment:
         """Return what every message about it says, with the card that the vault has handed out."""
-        return CardPayment(card, self.amount, self.acceptor)
+        return CardPayment(card, self.amount, self.acceptor, self.read)
 
     def original(self, dialect: Dialect) -> Original:
         """Return how a capture or a reversal refers to it (DE90, DE37, DE38)."""
@@ -72,6 +81,7 @@ class Exchange:
             institution_id=dialect.institution_id,
             rrn=self.trace.rrn,
             approval_code=self.approval_code,
+            is_refund=self.operation is Operation.REFUND,
         )
 
 
@@ -95,35 +105,47 @@ class Result:
 class Owed:
     """A reversal that the acquirer has not acknowledged.
 
-    trace: what it was sent under; None while it surely has not left. tries: how many there were so far.
+    trace: what it was sent under; None while it surely has not left. tries: how many there were so far. void_id: the
+    void that asked for it; None where the outcome was unknown. kept_minor: what of the original stays.
     """
 
     exchange: Exchange
     reason: ReversalReason
     trace: Trace | None
     tries: int
+    void_id: str | None = None
+    kept_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A row of the routing table: an acquirer, the BINs it is for (prefixes; none for all), and its rank, low first."""
+class Account:
+    """What stands of a payment at its acquirer, in minor units: what may have been done counts as done.
 
-    acquirer: str
-    rank: int
-    bins: tuple[str, ...] = ()
-    enabled: bool = True
+    original: the approved authorization or purchase. busy: something about it is under way, or its outcome unknown.
+    """
 
-    def takes(self, card_bin: str) -> bool:
-        """Whether the rule is for cards of this BIN."""
-        return self.enabled and (not self.bins or card_bin.startswith(self.bins))
+    original: Exchange
+    captured_minor: int = 0
+    released_minor: int = 0
+    refunded_minor: int = 0
+    busy: bool = False
+
+    @property
+    def held_minor(self) -> int:
+        """What can still be captured, or given back by a void; of a purchase, all of it while nothing is refunded."""
+        used_minor = self.captured_minor + self.released_minor
+        if self.original.operation is Operation.PURCHASE and self.refunded_minor:
+            return 0
+        return self.original.amount.amount_minor - used_minor
+
+    @property
+    def refundable_minor(self) -> int:
+        """What was taken and not given back."""
+        purchased = self.original.operation is Operation.PURCHASE
+        taken_minor = self.original.amount.amount_minor - self.released_minor if purchased else self.captured_minor
+        return taken_minor - self.refunded_minor
 
 
-_NEEDS = {
-    # What is held and can never be taken is of no use to anybody.
-    Operation.AUTHORIZATION: {Capability.AUTHORIZATION, Capability.CAPTURE},
-    Operation.PURCHASE: {Capability.PURCHASE},
-    Operation.CAPTURE: {Capability.CAPTURE},
-}
 _OUTCOMES = {
     State.APPROVED: contract.ACQUIRER_OUTCOME_APPROVED,
     State.DECLINED: contract.ACQUIRER_OUTCOME_DECLINED,
@@ -134,33 +156,36 @@ _OPERATIONS = {
     Operation.AUTHORIZATION: contract.ACQUIRER_OPERATION_AUTHORIZATION,
     Operation.PURCHASE: contract.ACQUIRER_OPERATION_PURCHASE,
     Operation.CAPTURE: contract.ACQUIRER_OPERATION_CAPTURE,
+    Operation.VOID: contract.ACQUIRER_OPERATION_VOID,
+    Operation.REFUND: contract.ACQUIRER_OPERATION_REFUND,
 }
 
 
-def routed(
-    rules: Iterable[Rule], dialects: Mapping[str, Dialect], card_bin: str, currency: str, operation: Operation
-) -> list[str]:
-    """Return the acquirers that can take the payment, best first."""
-    fitting = [
-        rule
-        for rule in rules
-        if rule.acquirer in dialects
-        and rule.takes(card_bin)
-        and currency in dialects[rule.acquirer].currencies
-        and _NEEDS[operation] <= dialects[rule.acquirer].capabilities
-    ]
-    return list(dict.fromkeys(rule.acquirer for rule in sorted(fitting, key=lambda rule: (rule.rank, rule.acquirer))))
-
-
-def capture_of(authorization: Exchange, exchange_id: str, amount_minor: int, stan: str, now: datetime) -> Exchange:
+def capture_of(authorization: Exchange, operation_id: str, amount_minor: int, stan: str, now: datetime) -> Exchange:
     """Return the exchange that takes an amount from what an authorization holds: its own STAN, the same RRN."""
+    capture = _later(authorization, Operation.CAPTURE, operation_id, amount_minor)
+    return replace(capture, mti="0220", trace=Trace(stan, now, authorization.trace.rrn))
+
+
+def refund_of(original: Exchange, operation_id: str, amount_minor: int, stan: str, now: datetime) -> Exchange:
+    """Return the exchange that gives an amount back: its own STAN and RRN."""
+    refund = _later(original, Operation.REFUND, operation_id, amount_minor)
+    return replace(refund, mti="0200", trace=Trace.first(stan, now))
+
+
+def void_of(original: Exchange, operation_id: str, amount_minor: int) -> Exchange:
+    """Return the exchange that releases what is held; its messages are its reversal's."""
+    return replace(_later(original, Operation.VOID, operation_id, amount_minor), mti="0420")
+
+
+def _later(original: Exchange, operation: Operation, operation_id: str, amount_minor: int) -> Exchange:
     return replace(
-        authorization,
-        exchange_id=exchange_id,
-        operation=Operation.CAPTURE,
-        amount=replace(authorization.amount, amount_minor=amount_minor),
-        mti="0220",
-        trace=Trace(stan, now, authorization.trace.rrn),
+        original,
+        exchange_id=operation_id,
+        operation_id=operation_id,
+        cause=operation_id,
+        operation=operation,
+        amount=replace(original.amount, amount_minor=amount_minor),
         state=State.SENT,
         response_code="",
     )
@@ -179,4 +204,5 @@ def told(exchange: Exchange, result: Result) -> AcquirerResponded:
         approval_code=result.of(exchange).approval_code if result.state is State.APPROVED else "",
         amount=asked if result.state is State.APPROVED else None,
         decline=result.decline,
+        operation_id=exchange.operation_id,
     )

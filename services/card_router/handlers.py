@@ -1,37 +1,53 @@
 """What the card router carries to acquirers. A message leaves only after its exchange is stored."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from datetime import UTC
 from typing import TypeVar
 
-from florin.card_router.v1.card_router_events_pb2 import AcquirerCaptureRequested
-from florin.common.v1.instrument_pb2 import CAPTURE_METHOD_MANUAL
+from florin.card_router.v1.card_router_events_pb2 import (
+    AcquirerCaptureRequested,
+    AcquirerRefundRequested,
+    AcquirerVoidRequested,
+)
 from florin.resolver.v1.resolver_events_pb2 import PaymentRouteCard
 
 from services.card_router import store
-from services.card_router.domain import Exchange, Operation, Result, State, capture_of, routed, told
+from services.card_router.domain import (
+    Account,
+    Exchange,
+    Result,
+    State,
+    capture_of,
+    refund_of,
+    told,
+    void_of,
+)
 from services.card_router.iso8583 import (
-    Acceptor,
     Amount,
-    Card,
     Message,
     MessageError,
-    Trace,
-    authorization,
+    ReversalReason,
     capture_advice,
-    purchase,
+    refund,
     repeat,
 )
-from services.card_router.link import NotSent, OutcomeUnknown, Unknown
-from services.card_router.outside import Acquirers, NoCardError, RoutingTable, Vault
-from services.card_router.verdicts import acknowledged, capture_refusal, judged, unknown, unsent
-from services.chassis import Attempt, Conclusion, Database, Poison, Unit, calls_out, log
+from services.card_router.link import NotSent, Unknown
+from services.card_router.outside import Acquirers, NoCardError, Router, Vault
+from services.card_router.routing import in_turn
+from services.card_router.tries import Order, Tries, asked, concluded, in_unit
+from services.card_router.verdicts import (
+    acknowledged,
+    capture_refusal,
+    refund_refusal,
+    unknown,
+    unsent,
+    void_refusal,
+)
+from services.card_router.wanted import inquiry, wanted
+from services.chassis import Attempt, Conclusion, Database, Poison, Unit, calls_out, on
 
 T = TypeVar("T")
-
-_MTI = {Operation.AUTHORIZATION: "0100", Operation.PURCHASE: "0200"}
-_BUILD = {Operation.AUTHORIZATION: authorization, Operation.PURCHASE: purchase}
 
 
 class NotAcknowledgedError(Exception):
@@ -39,106 +55,154 @@ class NotAcknowledgedError(Exception):
 
 
 class CardRouterHandlers:
-    """Authorizes, purchases and captures."""
+    """Authorizes, purchases, captures, voids and refunds."""
 
     def __init__(
-        self, database: Database, acquirers: Acquirers, vault: Vault, routing: RoutingTable, timeout_s: float
+        self,
+        database: Database,
+        acquirers: Acquirers,
+        vault: Vault,
+        router: Router,
+        tries: Tries,
     ) -> None:
         self._database = database
         self._acquirers = acquirers
         self._vault = vault
-        self._routing = routing
-        self._timeout_s = timeout_s
+        self._router = router
+        self._tries = tries
+        self._timeout_s = tries.timeout_s
 
     @calls_out(PaymentRouteCard)
     async def hear_route_card(self, fact: PaymentRouteCard, attempt: Attempt) -> Conclusion:
-        """Ask the acquirers that can take it, one after the other, as long as nothing has reached the one before."""
+        """Ask the acquirers that can take it, one after the other, and only where the one before holds nothing."""
         if attempt.resumed:
             earlier = await self._outlived(attempt.event_id)
             if earlier is not None:
-                return _concluded(earlier, unknown(Unknown.CONNECTION_LOST))
-        wanted = _wanted(fact, attempt)
-        rules = await asyncio.to_thread(self._routing.rules)
-        names = routed(rules, self._acquirers.dialects, fact.card.bin, fact.amount.currency, wanted.operation)
-        if not names:
-            return _concluded(wanted, unsent("no_route"))
+                return concluded(earlier, unknown(Unknown.CONNECTION_LOST))
+        order = await self._order(fact, attempt)
+        if not order.names:
+            return concluded(order.wanted, unsent("no_route"), order.considered)
+        payment = order.wanted
         try:
-            card = await self._vault.card(wanted.token, wanted.merchant_id, wanted.payment_id)
+            card = await self._vault.card(payment.token, payment.merchant_id, payment.payment_id)
         except NoCardError:
-            return _concluded(wanted, unsent("card_unavailable"))
-        return await self._asked(wanted, names, card)
+            return concluded(payment, unsent("card_unavailable"), order.considered)
+        return await self._tries.made(order, card)
 
     @calls_out(AcquirerCaptureRequested)
-    async def hear_capture(self, fact: AcquirerCaptureRequested, attempt: Attempt) -> Conclusion:
+    async def hear_capture(self, fact: AcquirerCaptureRequested, _attempt: Attempt) -> Conclusion:
         """Send the capture advice, and send it again until the acquirer has acknowledged it: an advice cannot fail."""
-        held, captured_minor = await self._in_unit(lambda unit: _held(unit, fact.payment_id, attempt.event_id))
-        dialect = self._acquirers.dialects[held.acquirer]
         amount = Amount(fact.amount.amount_minor, fact.amount.currency)
-        unsent_capture = capture_of(held, attempt.event_id, amount.amount_minor, held.trace.stan, held.trace.sent_at)
-        refusal = capture_refusal(held, amount, captured_minor, dialect)
-        if refusal is not None:
-            return _concluded(unsent_capture, refusal)
+        account = await self._in_unit(lambda unit: _account(unit, fact))
+        original, dialect = account.original, self._acquirers.dialects[account.original.acquirer]
+        not_numbered = capture_of(original, fact.operation_id, amount.amount_minor, "", original.trace.sent_at)
         try:
-            card = await self._vault.card(held.token, held.merchant_id, held.payment_id)
+            card = await self._vault.card(original.token, original.merchant_id, original.payment_id)
         except NoCardError:
             # What may have left already cannot be called off: it stays to be repeated.
-            if await self._in_unit(lambda unit: store.find_exchange(unit, attempt.event_id)):
+            if await self._in_unit(lambda unit: store.find_exchange(unit, fact.operation_id)):
                 raise
-            return _concluded(unsent_capture, unsent("card_unavailable"))
-        exchange, is_repeat = await self._in_unit(
-            lambda unit: _capture(unit, held, attempt.event_id, amount.amount_minor)
-        )
-        advice = capture_advice(exchange.payment(card), exchange.trace, dialect, held.original(dialect))
+            return concluded(not_numbered, unsent("card_unavailable"))
+        opened = await self._in_unit(lambda unit: self._capture(unit, fact, amount))
+        if isinstance(opened, Result):
+            return concluded(not_numbered, opened)
+        exchange, is_repeat = opened
+        advice = capture_advice(exchange.payment(card), exchange.trace, dialect, original.original(dialect))
         answer = await self._advised(exchange, advice, is_repeat=is_repeat)
         result = acknowledged(answer, dialect, is_repeat=is_repeat)
         if result is None:
             raise NotAcknowledgedError(f"the acquirer answered {answer.get(39)!r}")
-        return _concluded(exchange, result)
+        return concluded(exchange, result)
 
-    async def _outlived(self, exchange_id: str) -> Exchange | None:
+    @on(AcquirerVoidRequested)
+    def hear_void(self, fact: AcquirerVoidRequested, unit: Unit) -> None:
+        """Owe the acquirer the reversal of what is still held; that it has acknowledged it is said by who sends it."""
+        account = _account(unit, fact)
+        original, dialect = account.original, self._acquirers.dialects[account.original.acquirer]
+        amount = Amount(fact.amount.amount_minor, fact.amount.currency)
+        void = void_of(original, fact.operation_id, amount.amount_minor)
+        if store.find_exchange(unit, fact.operation_id):
+            return
+        refusal = void_refusal(account, amount, dialect)
+        if refusal is not None:
+            unit.emit(told(void, refusal))
+            return
+        store.open_exchange(unit, void)
+        reason = ReversalReason.CUSTOMER_CANCELLATION
+        store.owe_reversal(unit, original.exchange_id, reason, void.exchange_id, account.captured_minor)
+
+    @calls_out(AcquirerRefundRequested)
+    async def hear_refund(self, fact: AcquirerRefundRequested, _attempt: Attempt) -> Conclusion:
+        """Ask the acquirer to give money back, once; what nobody knows the outcome of is reversed."""
+        found = await self._outlived(fact.operation_id)
+        if found is not None:
+            return concluded(found, unknown(Unknown.CONNECTION_LOST))
+        amount = Amount(fact.amount.amount_minor, fact.amount.currency)
+        account = await self._in_unit(lambda unit: _account(unit, fact))
+        original = account.original
+        not_numbered = refund_of(original, fact.operation_id, amount.amount_minor, "", original.trace.sent_at)
+        try:
+            card = await self._vault.card(original.token, original.merchant_id, original.payment_id)
+        except NoCardError:
+            return concluded(not_numbered, unsent("card_unavailable"))
+        opened = await self._in_unit(lambda unit: self._refund(unit, fact, amount))
+        if isinstance(opened, Result):
+            return concluded(not_numbered, opened)
+        dialect = self._acquirers.dialects[opened.acquirer]
+        message = refund(opened.payment(card), opened.trace, dialect, original.original(dialect))
+        return concluded(opened, await asked(self._acquirers, opened, message, self._timeout_s))
+
+    async def _order(self, fact: PaymentRouteCard, attempt: Attempt) -> Order:
+        asked_for = inquiry(fact)
+        seen = await asyncio.to_thread(self._router.considered, asked_for, to_ask=True)
+        answer_by = fact.answer_by.ToDatetime(UTC) if fact.HasField("answer_by") else None
+        return Order(wanted(fact, attempt), asked_for.scheme, seen, in_turn(seen), answer_by)
+
+    async def _outlived(self, cause: str) -> Exchange | None:
         """Return what an earlier try has sent, or None, when the answer to that can no longer come.
 
         Whoever made it may be alive still: facts are delivered elsewhere too when processes come and go. Then it hears
         the answer and concludes first, and a reversal cannot overtake what it is about to send.
         """
-        left_s = await self._in_unit(lambda unit: _left_s(unit, exchange_id, self._timeout_s))
-        if left_s is None:
-            return None
-        await asyncio.sleep(left_s)
-        return await self._in_unit(lambda unit: store.find_exchange(unit, exchange_id))
+        seen = None
+        while True:
+            live, left_s = await self._in_unit(lambda unit: _live(unit, cause, self._timeout_s))
+            if live is None or left_s <= 0:
+                return live or seen
+            seen = live
+            await asyncio.sleep(left_s)
 
-    async def _asked(self, wanted: Exchange, names: Sequence[str], card: Card) -> Conclusion:
-        exchange, result = wanted, unsent()
-        for name in names:
-            opened = await self._opened(exchange, name)
-            if opened is None:
-                continue
-            exchange, result = opened, await self._result(opened, card)
-            if result.state is not State.NOT_SENT:
-                break
-        return _concluded(exchange, result)
+    def _capture(self, unit: Unit, fact: AcquirerCaptureRequested, amount: Amount) -> tuple[Exchange, bool] | Result:
+        """Return the capture, opened now or found, and whether it may have been sent: then it is repeated."""
+        found = store.find_exchange(unit, fact.operation_id)
+        if found is not None and found.state not in {State.SENT, State.NOT_SENT}:
+            raise Poison("this capture was asked for before")
+        if found is not None:
+            store.mark_sent(unit, fact.operation_id)
+            return found, found.state is not State.NOT_SENT
+        account = _account(unit, fact)
+        held = account.original
+        refusal = capture_refusal(account, amount, self._acquirers.dialects[held.acquirer])
+        if refusal is not None:
+            return refusal
+        number = store.next_stan(unit, held.acquirer)
+        exchange = capture_of(held, fact.operation_id, amount.amount_minor, number, unit.now)
+        store.open_exchange(unit, exchange)
+        return exchange, False
 
-    async def _opened(self, exchange: Exchange, acquirer: str) -> Exchange | None:
-        """Store what is about to be sent to an acquirer; None when it cannot be numbered there today."""
-        try:
-            return await self._in_unit(lambda unit: _addressed(unit, exchange, acquirer))
-        except store.NoStanLeftError as error:
-            log().error("acquirer passed over", acquirer=acquirer, words=str(error))
-            return None
-
-    async def _result(self, exchange: Exchange, card: Card) -> Result:
-        dialect = self._acquirers.dialects[exchange.acquirer]
-        message = _BUILD[exchange.operation](exchange.payment(card), exchange.trace, dialect)
-        try:
-            answer = await self._acquirers.ask(exchange.acquirer, message, self._timeout_s)
-        except NotSent:
-            return unsent()
-        except MessageError as error:
-            log().error("message refused", payment_id=exchange.payment_id, words=str(error))
-            return unsent("message_refused")
-        except OutcomeUnknown as error:
-            return unknown(error.reason)
-        return judged(exchange, answer, dialect)
+    def _refund(self, unit: Unit, fact: AcquirerRefundRequested, amount: Amount) -> Exchange | Result:
+        """Return the refund, opened now. Raises Poison when it was asked for before: it has its answer."""
+        if store.find_exchange(unit, fact.operation_id):
+            raise Poison("this refund was asked for before")
+        account = _account(unit, fact)
+        taken = account.original
+        refusal = refund_refusal(account, amount, self._acquirers.dialects[taken.acquirer])
+        if refusal is not None:
+            return refusal
+        number = store.next_stan(unit, taken.acquirer)
+        exchange = refund_of(taken, fact.operation_id, amount.amount_minor, number, unit.now)
+        store.open_exchange(unit, exchange)
+        return exchange
 
     async def _advised(self, exchange: Exchange, advice: Message, *, is_repeat: bool) -> Message:
         try:
@@ -154,76 +218,17 @@ class CardRouterHandlers:
         return await asyncio.to_thread(in_unit, self._database, act)
 
 
-def in_unit(database: Database, act: Callable[[Unit], T]) -> T:
-    """Run `act` in a transaction of its own, committed before this returns; it says nothing."""
-    with database.unit("card_router", "exchange") as unit:
-        return act(unit)
+def _live(unit: Unit, cause: str, timeout_s: float) -> tuple[Exchange | None, float]:
+    """Return what is under way for a fact, and for how long its answer may still come; None when nothing is."""
+    live = store.live_exchange(unit, cause)
+    if live is None:
+        return None, 0
+    return live, min(timeout_s, max(0.0, timeout_s - (unit.now - live.trace.sent_at).total_seconds()))
 
 
-def _wanted(fact: PaymentRouteCard, attempt: Attempt) -> Exchange:
-    """Return the exchange that a fact asks for, without an acquirer yet."""
-    operation = Operation.AUTHORIZATION if fact.capture_method == CAPTURE_METHOD_MANUAL else Operation.PURCHASE
-    acceptor = fact.acceptor
-    return Exchange(
-        exchange_id=attempt.event_id,
-        payment_id=fact.payment_id,
-        merchant_id=fact.merchant_id,
-        operation=operation,
-        acquirer="",
-        token=fact.card.token,
-        amount=Amount(fact.amount.amount_minor, fact.amount.currency),
-        acceptor=Acceptor(
-            acceptor.acceptor_id, acceptor.terminal_id, acceptor.name, acceptor.city, acceptor.country, acceptor.mcc
-        ),
-        mti=_MTI[operation],
-        trace=Trace("", attempt.started_at, ""),
-    )
-
-
-def _addressed(unit: Unit, exchange: Exchange, acquirer: str) -> Exchange:
-    """Number an exchange for an acquirer and store it, in place of what surely did not reach the one before."""
-    if store.is_asked_elsewhere(unit, exchange):
-        raise Poison("another fact has asked for this payment before")
-    trace = Trace.first(store.next_stan(unit, acquirer), unit.now)
-    addressed = replace(exchange, acquirer=acquirer, trace=trace)
-    store.open_exchange(unit, addressed, instead_of=exchange.trace.stan)
-    return addressed
-
-
-def _left_s(unit: Unit, exchange_id: str, timeout_s: float) -> float | None:
-    """Return for how long the answer to an earlier try may still come; None when nothing was about to be sent."""
-    earlier = store.find_exchange(unit, exchange_id)
-    if earlier is None:
-        return None
-    return min(timeout_s, max(0.0, timeout_s - (unit.now - earlier.trace.sent_at).total_seconds()))
-
-
-def _held(unit: Unit, payment_id: str, exchange_id: str) -> tuple[Exchange, int]:
-    """Return the authorization to capture from, and what other captures have taken from it."""
-    held = store.authorization_of(unit, payment_id)
-    if held is None:
+def _account(unit: Unit, fact: AcquirerCaptureRequested | AcquirerVoidRequested | AcquirerRefundRequested) -> Account:
+    """Return what stands of a payment without this operation. Raises Poison where nothing of it is approved."""
+    account = store.account(unit, fact.payment_id, but=fact.operation_id)
+    if account is None:
         raise Poison("no acquirer holds money for this payment")
-    return held, store.captured_minor(unit, payment_id, but=exchange_id)
-
-
-def _capture(unit: Unit, held: Exchange, exchange_id: str, amount_minor: int) -> tuple[Exchange, bool]:
-    """Return the capture's exchange, opened now or found, and whether it may have been sent: then it is repeated."""
-    found = store.find_exchange(unit, exchange_id)
-    if found is None:
-        exchange = capture_of(held, exchange_id, amount_minor, store.next_stan(unit, held.acquirer), unit.now)
-        store.open_exchange(unit, exchange)
-        return exchange, False
-    store.mark_sent(unit, exchange_id)
-    return found, found.state is not State.NOT_SENT
-
-
-def _concluded(exchange: Exchange, result: Result) -> Conclusion:
-    """Return what stores a result, owes the reversal it calls for, and says it: one transaction."""
-
-    def conclude(unit: Unit) -> None:
-        store.answer_exchange(unit, result.of(exchange))
-        if result.reversal is not None:
-            store.owe_reversal(unit, exchange.exchange_id, result.reversal)
-        unit.emit(told(exchange, result))
-
-    return conclude
+    return account

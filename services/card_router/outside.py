@@ -1,7 +1,7 @@
 """Whom the card router speaks to: acquirers over ISO 8583, the vault, and its routing table in DynamoDB."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,9 +17,10 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from services.card_router.acquirers import ACQUIRERS
-from services.card_router.domain import Rule
+from services.card_router.health import Health
 from services.card_router.iso8583 import Card, Dialect, Message
 from services.card_router.link import AcquirerPool, Address, LinkSettings, NotSent, Unmatched, Unsent
+from services.card_router.routing import Considered, Inquiry, Rule, considered
 from services.chassis import calling, log
 from services.chassis.aws import CONFIG
 
@@ -154,16 +155,37 @@ class RoutingTable:
             log().warning("routing table not cached", error=type(error).__name__)
 
 
+class Router:
+    """Considers the acquirers that can be reached, by the routing table and by how each fares."""
+
+    def __init__(self, table: RoutingTable, health: Health, dialects: Mapping[str, Dialect]) -> None:
+        self._table = table
+        self._health = health
+        self._dialects = dialects
+
+    def considered(self, inquiry: Inquiry, *, to_ask: bool) -> Sequence[Considered]:
+        """Return who is considered, best first; with `to_ask`, who was taken out may be tried by this payment alone."""
+        standings = self._health.standings(self._dialects, to_ask=to_ask)
+        return considered(self._table.rules(), self._dialects, standings, inquiry)
+
+
 @contextmanager
-def routing_table(redis_url: str) -> Iterator[RoutingTable]:
-    """Open the routing table and its cache."""
+def cache(redis_url: str) -> Iterator[Redis]:
+    """Open a cache that nobody waits long for."""
     with Redis.from_url(
         redis_url,
         socket_timeout=CACHE_WITHIN_S,
         socket_connect_timeout=CACHE_WITHIN_S,
         retry=Retry(NoBackoff(), 1),
-    ) as cache:
-        yield RoutingTable(boto3.resource("dynamodb", config=CONFIG).Table(ROUTING_TABLE), cache)
+    ) as opened:
+        yield opened
+
+
+@contextmanager
+def routing_table(redis_url: str) -> Iterator[RoutingTable]:
+    """Open the routing table and its cache."""
+    with cache(redis_url) as opened:
+        yield RoutingTable(boto3.resource("dynamodb", config=CONFIG).Table(ROUTING_TABLE), opened)
 
 
 def _understood(rows: Iterable[Mapping[str, Any]]) -> Iterator[Rule]:

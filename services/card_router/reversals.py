@@ -5,22 +5,25 @@ keeps its STAN, time and DE90 (ISO 8583: the same advice once more). Its STAN is
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
-from services.card_router import store
-from services.card_router.domain import Owed
-from services.card_router.handlers import NotAcknowledgedError, in_unit
+from services.card_router import history, store
+from services.card_router.domain import Owed, Result, State, told
+from services.card_router.handlers import NotAcknowledgedError
 from services.card_router.iso8583 import MessageError, Trace, repeat, reversal_advice
 from services.card_router.link import NotSent
 from services.card_router.outside import Acquirers, Vault
+from services.card_router.tries import in_unit
 from services.card_router.verdicts import settles
-from services.chassis import Database, Unit, calling, log
+from services.chassis import Database, Outbox, Unit, calling, log
 
 T = TypeVar("T")
 
 LOOK_EVERY_S = 0.5
+MEASURE_EVERY_S = 60.0
 AT_ONCE = 20
 LEASE_S = 60.0
 PAUSE_FIRST_S = 1.0
@@ -33,8 +36,11 @@ TRIES_TO_WORRY = 6
 class Reversals:
     """Sends what is owed."""
 
-    def __init__(self, database: Database, acquirers: Acquirers, vault: Vault, timeout_s: float) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, acquirers: Acquirers, vault: Vault, timeout_s: float
+    ) -> None:
         self._database = database
+        self._outbox = outbox
         self._acquirers = acquirers
         self._vault = vault
         self._timeout_s = timeout_s
@@ -44,6 +50,22 @@ class Reversals:
         due = await self._in_unit(lambda unit: store.due_reversals(unit, LEASE_S, AT_ONCE))
         await asyncio.gather(*(self._send(owed) for owed in due))
         return len(due)
+
+    async def measure(self) -> int:
+        """Log how long each acquirer's queue is and since when; somebody looks when it grows."""
+        for queue in await asyncio.to_thread(self._queues):
+            log().info(
+                "reversals owed",
+                acquirer=queue.acquirer,
+                depth=queue.depth,
+                oldest_at=queue.oldest_at.isoformat(),
+                tries_most=queue.tries_most,
+            )
+        return 0
+
+    def _queues(self) -> Sequence[history.Queue]:
+        with self._database.connection() as connection:
+            return history.reversal_queues(connection)
 
     async def _send(self, owed: Owed) -> None:
         """Try once, and note what came of it. What cannot be noted is tried again when its lease is over."""
@@ -56,9 +78,15 @@ class Reversals:
             _warn(owed, error)
             note = _later
         try:
-            await self._in_unit(lambda unit: note(unit, owed))
+            await asyncio.to_thread(self._noted, owed, note)
         except Exception as error:  # noqa: BLE001 - the database is away
             log().warning("reversal waits for its lease", error=type(error).__name__)
+
+    def _noted(self, owed: Owed, note: Callable[[Unit, Owed], None]) -> None:
+        with self._database.unit(owed.void_id or owed.exchange.exchange_id, "card_router.reversals") as unit:
+            note(unit, owed)
+            keys = unit.keys()
+        self._outbox.publish(keys)
 
     async def _settle(self, owed: Owed) -> None:
         """Send a reversal. Raises unless the acquirer has acknowledged it."""
@@ -66,7 +94,8 @@ class Reversals:
         card = await self._vault.card(exchange.token, exchange.merchant_id, exchange.payment_id)
         dialect = self._acquirers.dialects[exchange.acquirer]
         trace = owed.trace or await self._numbered(owed)
-        advice = reversal_advice(exchange.payment(card), trace, dialect, exchange.original(dialect), owed.reason)
+        original = replace(exchange.original(dialect), kept_minor=owed.kept_minor)
+        advice = reversal_advice(exchange.payment(card), trace, dialect, original, owed.reason)
         try:
             answer = await self._acquirers.ask(
                 exchange.acquirer, repeat(advice) if owed.trace else advice, self._timeout_s
@@ -89,8 +118,15 @@ class Reversals:
 
 
 def _acknowledged(unit: Unit, owed: Owed) -> None:
-    store.reversal_acknowledged(unit, owed.exchange.exchange_id)
+    """Note the acknowledgement, and say to who asked for a void that it is done: both once."""
+    if not store.reversal_acknowledged(unit, owed.exchange.exchange_id):
+        return
     log().info("reversal acknowledged", payment_id=owed.exchange.payment_id, rrn=owed.exchange.trace.rrn)
+    void = store.find_exchange(unit, owed.void_id) if owed.void_id else None
+    if void is not None:
+        done = Result(State.APPROVED, "00")
+        store.answer_exchange(unit, done.of(void))
+        unit.emit(told(void, done))
 
 
 def _later(unit: Unit, owed: Owed) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from florin.common.v1 import decline_pb2
 from florin.common.v1.decline_pb2 import Decline
 
-from services.card_router.domain import Exchange, Operation, Result, State
+from services.card_router.domain import Account, Exchange, Operation, Result, State
 from services.card_router.iso8583 import Advice, Amount, Capability, Dialect, Message, ReversalReason, Verdict
 from services.card_router.link import Unknown
 
@@ -27,8 +27,11 @@ _UNSENT = {
     "no_route": ("No acquirer takes this payment.", decline_pb2.RETRY_ADVICE_LATER),
     "acquirer_unavailable": ("The acquirer cannot be reached.", decline_pb2.RETRY_ADVICE_LATER),
     "card_unavailable": ("The vault does not hand out this card.", decline_pb2.RETRY_ADVICE_UNSPECIFIED),
+    "answer_too_late": ("The time to answer was over before an acquirer was asked.", decline_pb2.RETRY_ADVICE_LATER),
     "message_refused": ("The payment cannot be put in the acquirer's terms.", decline_pb2.RETRY_ADVICE_UNSPECIFIED),
 }
+# What says that an acquirer itself fails: it cannot be reached, or it does not answer.
+FAILING = frozenset({"acquirer_unavailable", "acquirer_no_answer"})
 _REVERSE_FOR = {
     Unknown.TIMEOUT: ReversalReason.RESPONSE_TOO_LATE,
     Unknown.GARBLED: ReversalReason.INVALID_RESPONSE,
@@ -97,17 +100,42 @@ def unknown(reason: Unknown) -> Result:
     return Result(State.REVERSED, decline=decline, reversal=_REVERSE_FOR[reason])
 
 
-def capture_refusal(held: Exchange, amount: Amount, captured_minor: int, dialect: Dialect) -> Result | None:
-    """Return why an amount cannot be captured from what an authorization holds; None when it can.
+def capture_refusal(account: Account, amount: Amount, dialect: Dialect) -> Result | None:
+    """Return why an amount cannot be captured from what is held; None when it can."""
+    if account.original.operation is not Operation.AUTHORIZATION:
+        return _refused("nothing_held", "A purchase is taken already.")
+    if amount != account.original.amount and Capability.PARTIAL_CAPTURE not in dialect.capabilities:
+        partial = amount.amount_minor < account.original.amount.amount_minor
+        if partial and amount.currency == account.original.amount.currency:
+            return _refused("partial_capture_not_supported", "This acquirer captures the whole amount only.")
+    return _out_of_bounds(account, amount, account.held_minor, "A capture takes no more than is held.")
 
-    captured_minor: what other captures have taken, or may have taken, from it.
-    """
-    if amount.currency != held.amount.currency:
-        return _refused("currency_mismatch", "A capture is in the currency of its authorization.")
-    if amount.amount_minor + captured_minor > held.amount.amount_minor:
-        return _refused("amount_too_large", "A capture takes no more than is held.")
-    if amount != held.amount and Capability.PARTIAL_CAPTURE not in dialect.capabilities:
-        return _refused("partial_capture_not_supported", "This acquirer captures the whole amount only.")
+
+def void_refusal(account: Account, amount: Amount, dialect: Dialect) -> Result | None:
+    """Return why what is held cannot be released; None when it can. A void is of all that is still held."""
+    if account.held_minor <= 0:
+        return _refused("nothing_held", "Nothing is held that a void could release.")
+    if amount.amount_minor < account.held_minor:
+        return _refused("partial_void_not_supported", "A void releases all that is still held.")
+    if account.captured_minor and Capability.PARTIAL_REVERSAL not in dialect.capabilities:
+        return _refused("partial_void_not_supported", "This acquirer releases nothing of what was captured in part.")
+    return _out_of_bounds(account, amount, account.held_minor, "A void releases no more than is held.")
+
+
+def refund_refusal(account: Account, amount: Amount, dialect: Dialect) -> Result | None:
+    """Return why an amount cannot be given back of what was taken; None when it can."""
+    if Capability.REFUND not in dialect.capabilities:
+        return _refused("refund_not_supported", "This acquirer gives nothing back.")
+    return _out_of_bounds(account, amount, account.refundable_minor, "A refund gives back no more than was taken.")
+
+
+def _out_of_bounds(account: Account, amount: Amount, most_minor: int, sentence: str) -> Result | None:
+    if amount.currency != account.original.amount.currency:
+        return _refused("currency_mismatch", "It has to be in the currency of its payment.")
+    if account.busy:
+        return _refused("operation_in_progress", "Something else about this payment is under way.", Advice.LATER)
+    if amount.amount_minor > most_minor:
+        return _refused("amount_too_large", sentence)
     return None
 
 
@@ -130,5 +158,5 @@ def _partial(code: str, approval_code: str) -> Result:
     return Result(State.DECLINED, code, approval_code, decline=decline, reversal=reversal)
 
 
-def _refused(reason: str, message: str) -> Result:
-    return Result(State.DECLINED, decline=Decline(reason=reason, message=message, advice=_ADVICE[Advice.FIX_DATA]))
+def _refused(reason: str, message: str, advice: Advice = Advice.FIX_DATA) -> Result:
+    return Result(State.DECLINED, decline=Decline(reason=reason, message=message, advice=_ADVICE[advice]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sims.acquirer.codec import Message
-from sims.acquirer.outcomes import APPROVED, DUPLICATE, INVALID_TRANSACTION
+from sims.acquirer.outcomes import APPROVED, DUPLICATE, INVALID_AMOUNT, INVALID_TRANSACTION, ORIGINAL_NOT_FOUND
 
 _REFUND = "20"
 _AUTHORIZATION = "01"
@@ -24,7 +24,8 @@ class Key(NamedTuple):
 class Posting:
     """What the books need of one processed request; the journal's line holds the same names.
 
-    original: DE90, 42 digits, "" when the request refers to nothing. code: the DE39 it was answered with.
+    original: DE90, 42 digits, "" when the request refers to nothing. code: the DE39 it was answered with. kept_minor:
+    what a reversal leaves of its original (DE95), 0 for nothing.
     """
 
     mti: str
@@ -36,6 +37,7 @@ class Posting:
     amount_minor: int
     original: str
     code: str
+    kept_minor: int = 0
 
     @classmethod
     def of(cls, request: Message, code: str) -> "Posting":
@@ -50,12 +52,13 @@ class Posting:
             amount_minor=int(request.get(4) or 0),
             original=request.get(90),
             code=code,
+            kept_minor=int(request.get(95)[:12] or 0),
         )
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> "Posting":
         """Return the posting that a journal's line tells of."""
-        return cls(**{name: line[name] for name in cls.__slots__})
+        return cls(**{name: line[name] for name in cls.__slots__ if name in line})
 
     @property
     def key(self) -> Key:
@@ -98,6 +101,7 @@ class _Entry:
     captured_minor: int = 0
     refunded_minor: int = 0
     is_reversed: bool = False
+    refunds: "_Entry | None" = None
 
 
 @dataclass(slots=True)
@@ -114,6 +118,13 @@ class Books:
             return DUPLICATE
         return INVALID_TRANSACTION if key in self._reversed_unseen else None
 
+    def refund_objection(self, posting: Posting) -> str | None:
+        """Return the DE39 that a refund gets which gives back more than its original took; None when it may."""
+        original = self._original(posting)
+        if original is None:
+            return ORIGINAL_NOT_FOUND
+        return INVALID_AMOUNT if original.refunded_minor + posting.amount_minor > _taken_minor(original) else None
+
     def post(self, posting: Posting) -> Effect:
         """Take a processed request into the books. The same request again changes nothing."""
         if posting.mti[:2] == _REVERSAL:
@@ -126,6 +137,8 @@ class Books:
         if posting.mti[2] == "2":
             return self._advise(entry)
         self._by_reference.setdefault((posting.rrn, posting.terminal), posting.key)
+        if posting.is_refund and posting.original:
+            return _refund(entry, self._original(posting))
         return _request(entry)
 
     def _advise(self, entry: _Entry) -> Effect:
@@ -149,10 +162,9 @@ class Books:
             return Effect(matched=False)
         if entry.is_reversed:
             return Effect()
-        entry.is_reversed = True
-        effect = Effect(-entry.held_minor, -entry.booked_minor)
-        entry.held_minor = entry.booked_minor = 0
-        return effect
+        if posting.kept_minor:
+            return _release(entry, posting.kept_minor)
+        return _undo(entry)
 
 
 def _request(entry: _Entry) -> Effect:
@@ -175,10 +187,30 @@ def _capture(entry: _Entry, original: _Entry | None) -> Effect:
     return Effect(-released_minor, amount_minor, within)
 
 
+def _undo(entry: _Entry) -> Effect:
+    entry.is_reversed = True
+    effect = Effect(-entry.held_minor, -entry.booked_minor)
+    if entry.refunds is not None:
+        entry.refunds.refunded_minor -= entry.posting.amount_minor
+    entry.held_minor = entry.booked_minor = 0
+    return effect
+
+
+def _release(entry: _Entry, kept_minor: int) -> Effect:
+    """Give back what is held beyond what stays and is not captured yet."""
+    released_minor = entry.held_minor - max(0, min(entry.held_minor, kept_minor - entry.captured_minor))
+    entry.held_minor -= released_minor
+    return Effect(held_minor=-released_minor)
+
+
+def _taken_minor(original: _Entry) -> int:
+    return original.captured_minor or original.booked_minor
+
+
 def _refund(entry: _Entry, original: _Entry | None) -> Effect:
     entry.booked_minor = -entry.posting.amount_minor
     if original is None:
         return Effect(booked_minor=entry.booked_minor, matched=False)
+    entry.refunds = original
     original.refunded_minor += entry.posting.amount_minor
-    taken_minor = original.captured_minor or original.booked_minor
-    return Effect(booked_minor=entry.booked_minor, matched=original.refunded_minor <= taken_minor)
+    return Effect(booked_minor=entry.booked_minor, matched=original.refunded_minor <= _taken_minor(original))

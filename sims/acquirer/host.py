@@ -105,12 +105,20 @@ class Host:
         objection = self.books.objection(Key(request[11], request[7], request[41]))
         if objection:
             return Decision(objection, note="the same STAN, DE7 and DE41 were used or reversed before")
+        if request[3].startswith("20") and request.get(90):
+            return self._refunded(request)
         try:
             where = self.dialect.security_code
             code = where.read(request.get(where.element))
         except SubElementError as unreadable:
             return Decision(FORMAT_ERROR, note=str(unreadable))
         return self._posted(request, self.table.outcome(request[2], request[4], code))
+
+    def _refunded(self, request: Message) -> Decision:
+        objection = self.books.refund_objection(Posting.of(request, APPROVED))
+        if objection:
+            return Decision(objection, note="its original took less, or is not known")
+        return self._posted(request, self.table.refund_outcome(request[4]))
 
     def _advised(self, request: Message) -> Decision:
         behaviour = self.table.advice_behaviour(request[4], is_repeat=request.mti[3] == "1")

@@ -25,6 +25,7 @@ def message_line(connection: int, request: Message, decision: Decision, handled_
         "amount_minor": int(request.get(4) or 0),
         "currency": request.get(49),
         "original": request.get(90),
+        "kept_minor": int(request.get(95)[:12] or 0),
         "network_code": request.get(70),
         "code": decision.code,
         "approval_code": decision.answer.get(38) if decision.answer else "",

@@ -11,7 +11,9 @@ from stdnum import luhn
 
 APPROVED = "00"
 INVALID_TRANSACTION = "12"
+INVALID_AMOUNT = "13"
 INVALID_CARD_NUMBER = "14"
+ORIGINAL_NOT_FOUND = "25"
 FORMAT_ERROR = "30"
 NOT_SIGNED_ON = "91"
 DUPLICATE = "94"
@@ -100,6 +102,10 @@ class Table:
                 return Outcome(WRONG_SECURITY_CODE)
             if card.code != APPROVED:
                 return Outcome(card.code)
+        return self.refund_outcome(amount)
+
+    def refund_outcome(self, amount: str) -> Outcome:
+        """Return what a refund gets: the amount alone decides, and no security code is asked for."""
         rule = self.amounts.get(amount[-4:])
         return Outcome(rule.code, rule.behaviour) if rule else Outcome(APPROVED)
 

@@ -39,7 +39,11 @@ class Line:
                 writer.transport.abort()
 
     async def _connected(self, near: asyncio.StreamReader, near_back: asyncio.StreamWriter) -> None:
-        far, far_back = await asyncio.open_connection(*self._there)
+        try:
+            far, far_back = await asyncio.open_connection(*self._there)
+        except OSError:
+            near_back.close()
+            return
         self._writers += [near_back, far_back]
         for reader, writer in ((near, far_back), (far, near_back)):
             pump = asyncio.create_task(self._pump(reader, writer))

@@ -48,7 +48,10 @@ class Terminal:
         With OK come the answer's fields; with a refusal its `reason`.
         """
         async with self._connected() as (line, stub):
-            rpc, request = await self._request(step, stub)
+            try:
+                rpc, request = await self._request(step, stub)
+            except grpc.aio.AioRpcError as error:
+                return {OUTCOME: error.code().name, "reason": _reason(error)}
             call = getattr(stub, rpc)(request, timeout=(step.deadline_ms or self._settings.deadline_ms) / 1000)
             if step.unplug is None:
                 return await _told(call)

@@ -78,6 +78,9 @@ def served(address: str, reply: Reply, port: int = PORT) -> Iterator[None]:
             self.end_headers()
             self.wfile.write(body.encode())
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -14,9 +15,10 @@ from lightkube.config.models import User
 
 from mesh.appmesh.admission import admit
 from mesh.appmesh.cluster import PLURALS, Cluster
+from mesh.appmesh.conditions import report
 from mesh.appmesh.intake import Intake
 from mesh.appmesh.sources import SourceError
-from tests.appmesh.shop import SHOP
+from tests.appmesh.shop import SHOP, changed, edited
 
 COLLECTIONS = {
     "/api/v1/namespaces": "Namespace",
@@ -24,6 +26,7 @@ COLLECTIONS = {
     **{f"/apis/appmesh.k8s.aws/v1beta2/{plural}": kind for kind, plural in PLURALS.items()},
 }
 WITHIN_S = 10.0
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 class Api(httpx2.AsyncBaseTransport):
@@ -37,6 +40,7 @@ class Api(httpx2.AsyncBaseTransport):
         self.ended = 0
         self.down = False
         self.forgets_before = 0
+        self.patched: list[str] = []
 
     async def put(self, content: dict[str, Any]) -> None:
         name = f"{content['kind']}/{content['metadata']['name']}"
@@ -61,6 +65,8 @@ class Api(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self.down:
             raise httpx2.ConnectError("nobody there")
+        if request.method == "PATCH":
+            return await self._patch(request)
         kind = COLLECTIONS[request.url.path]
         if request.url.params.get("watch"):
             since = int(request.url.params["resourceVersion"])
@@ -69,6 +75,15 @@ class Api(httpx2.AsyncBaseTransport):
         # A list names kind and version once, for all its items.
         bare = [{key: one[key] for key in one if key not in {"kind", "apiVersion"}} for one in items]
         return httpx2.Response(200, json={"metadata": {"resourceVersion": str(self.version)}, "items": bare})
+
+    async def _patch(self, request: httpx2.Request) -> httpx2.Response:
+        *_, plural, name, part = request.url.path.split("/")
+        assert part == "status"
+        kind = next(kind for path, kind in COLLECTIONS.items() if path.endswith(f"/{plural}"))
+        held = self.objects[f"{kind}/{name}"]
+        self.patched.append(f"{kind}/{name}")
+        await self.put({**held, **json.loads(request.content)})
+        return httpx2.Response(200, json=self.objects[f"{kind}/{name}"])
 
     async def _watch(self, kind: str, since: int) -> AsyncIterator[bytes]:
         if since < self.forgets_before:
@@ -174,3 +189,44 @@ async def test_a_watch_that_ends_misses_nothing(api: Api, interrupt: Callable[[A
 
         await until(cluster, lambda: "BackendGroup/all" not in names(cluster))
         assert len(names(cluster)) == len(SHOP) - 1
+
+
+def condition(api: Api, name: str) -> dict[str, Any]:
+    (said,) = api.objects[name]["status"]["conditions"]
+    return dict(said)
+
+
+async def test_every_object_says_what_became_of_it(api: Api) -> None:
+    async with following(api) as cluster:
+        intake = Intake(cluster)
+        await until(cluster, lambda: len(intake.proxies()) == 3)
+        await report(cluster.client, cluster.read(), intake.refusals, NOON)
+        assert condition(api, "VirtualNode/stock") == {
+            "type": "VirtualNodeActive",
+            "status": "True",
+            "reason": "Taken",
+            "message": "",
+            "lastTransitionTime": "2026-11-24T12:00:00Z",
+        }
+        assert "status" not in api.objects["BackendGroup/all"]
+
+        broken = changed(edited("VirtualNode/stock.listeners.0.portMapping.port", "0"))[3]
+        status = api.objects["VirtualNode/stock"]["status"]
+        await api.put({**broken, "status": status})
+        await until(cluster, lambda: bool(intake.proxies() and intake.refusals))
+        await report(cluster.client, cluster.read(), intake.refusals, NOON + timedelta(hours=1))
+        said = condition(api, "VirtualNode/stock")
+        assert (said["status"], said["reason"]) == ("False", "Refused")
+        assert said["message"].startswith("spec.listeners[0].portMapping.port: ")
+        assert said["lastTransitionTime"] == "2026-11-24T13:00:00Z"
+
+
+async def test_what_an_object_says_already_is_not_written_again(api: Api) -> None:
+    async with following(api) as cluster:
+        intake = Intake(cluster)
+        await until(cluster, lambda: len(intake.proxies()) == 3)
+        await report(cluster.client, cluster.read(), intake.refusals, NOON)
+        written = len(api.patched)
+        await until(cluster, lambda: all("status" in one.content for one in cluster.read()[1:-1]))
+        await report(cluster.client, cluster.read(), intake.refusals, NOON + timedelta(hours=1))
+        assert (written, len(api.patched)) == (7, 7)

@@ -20,6 +20,7 @@ SENT = Exchange(
     acceptor=ACCEPTOR,
     mti="0100",
     trace=Trace.first("000123", NOON),
+    cause="00000000-2222-3333-4444-555555555555",
 )
 
 

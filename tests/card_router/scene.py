@@ -2,25 +2,31 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from florin.card_router.v1.card_router_events_pb2 import AcquirerCaptureRequested
+from florin.card_router.v1.card_router_events_pb2 import (
+    AcquirerCaptureRequested,
+    AcquirerRefundRequested,
+    AcquirerVoidRequested,
+)
 from florin.common.v1.instrument_pb2 import CAPTURE_METHOD_AUTOMATIC, CAPTURE_METHOD_MANUAL, CardReference
 from florin.common.v1.money_pb2 import Money
 from florin.resolver.v1.resolver_events_pb2 import CardAcceptor, PaymentRouteCard
 
 from services.card_router.acquirers import ACQUIRERS
-from services.card_router.domain import Rule
 from services.card_router.handlers import CardRouterHandlers
 from services.card_router.iso8583 import Card, Message, encode
 from services.card_router.link import NotSent, OutcomeUnknown, Unknown, Unsent
-from services.card_router.outside import Acquirers
+from services.card_router.outside import Acquirers, Router
 from services.card_router.reversals import Reversals
+from services.card_router.routing import Rule, Standing
+from services.card_router.tries import Tries
 from services.chassis.database import Database
-from tests.kit.once import Cut
+from services.chassis.outbox import Outbox
+from tests.kit.once import Broker, Cut
 from tests.kit.tables import snapshot
 from tests.kit.time import NOON
 
@@ -53,9 +59,19 @@ def route(
     )
 
 
-def capture(amount_minor: int = 49900, currency: str = "INR", payment_id: str = PAYMENT_ID) -> AcquirerCaptureRequested:
+def capture(amount_minor: int = 49900, currency: str = "INR", number: int = 1) -> AcquirerCaptureRequested:
     amount = Money(amount_minor=amount_minor, currency=currency)
-    return AcquirerCaptureRequested(payment_id=payment_id, amount=amount)
+    return AcquirerCaptureRequested(payment_id=PAYMENT_ID, amount=amount, operation_id=f"cap_{number}")
+
+
+def void(amount_minor: int = 49900, currency: str = "INR", number: int = 1) -> AcquirerVoidRequested:
+    amount = Money(amount_minor=amount_minor, currency=currency)
+    return AcquirerVoidRequested(payment_id=PAYMENT_ID, amount=amount, operation_id=f"voi_{number}")
+
+
+def refund(amount_minor: int = 49900, currency: str = "INR", number: int = 1) -> AcquirerRefundRequested:
+    amount = Money(amount_minor=amount_minor, currency=currency)
+    return AcquirerRefundRequested(payment_id=PAYMENT_ID, amount=amount, operation_id=f"ref_{number}")
 
 
 Step = Callable[["Host", Message], Awaitable[Message]]
@@ -86,13 +102,19 @@ class Host:
     def book(self, message: Message) -> None:
         self.heard.append(message)
         key = tuple(message[number] for number in (11, 7, 41))
-        if message.mti in REQUESTS:
+        if message.mti in REQUESTS and message[3].startswith("20"):
+            self.taken.setdefault(key, -int(message[4]))
+        elif message.mti in REQUESTS:
             self.held.setdefault(key, int(message[4]))
         elif message.mti in CAPTURES:
             self.taken.setdefault(key, int(message[4]))
         else:
             original = message[90]
-            self.held[original[4:10], original[10:20], message[41]] = 0
+            reversed_key = (original[4:10], original[10:20], message[41])
+            if reversed_key in self.taken:
+                self.taken[reversed_key] = 0
+            else:
+                self.held[reversed_key] = int(message.get(95)[:12] or 0)
 
     def asked(self, *kinds: str) -> list[Message]:
         return [message for message in self.heard if message.mti in kinds]
@@ -106,7 +128,10 @@ def answers(code: str, **changes: str) -> Step:
     """Book it and answer."""
 
     async def step(host: Host, message: Message) -> Message:
-        host.book(message)
+        if message.mti in REQUESTS and code not in {"00", "10", ""}:
+            host.heard.append(message)
+        else:
+            host.book(message)
         echoed = {number: message[number] for number in (4, 7, 11, 32, 37, 41, 49)}
         approval = {38: "A1B2C3"} if message.mti in REQUESTS and code == "00" else {}
         told = {int(name.removeprefix("de")): value for name, value in changes.items()}
@@ -179,6 +204,20 @@ class Table:
 
 
 @dataclass
+class Wellbeing:
+    """How acquirers fare: well, unless told; what is heard of them is kept."""
+
+    told: dict[str, Standing] = field(default_factory=dict)
+    kept: list[tuple[str, bool]] = field(default_factory=list)
+
+    def standings(self, acquirers: Iterable[str], *, to_ask: bool = True) -> dict[str, Standing]:
+        return {name: self.told.get(name, Standing.UP) for name in acquirers}
+
+    def heard(self, acquirer: str, *, answered: bool) -> None:
+        self.kept.append((acquirer, answered))
+
+
+@dataclass
 class Clock:
     """The database's time."""
 
@@ -197,8 +236,14 @@ class Scene:
         self.vault = Safe()
         self.table = Table()
         acquirers = Acquirers({host.acquirer: host for host in self.hosts})
-        self.handlers = CardRouterHandlers(database, acquirers, self.vault, self.table, timeout_s)  # type: ignore[arg-type]
-        self.reversals = Reversals(database, acquirers, self.vault, timeout_s)  # type: ignore[arg-type]
+        self.health = Wellbeing()
+        self.clock = Clock()
+        self.broker = Broker()
+        self.router = Router(self.table, self.health, acquirers.dialects)  # type: ignore[arg-type]
+        tries = Tries(database, acquirers, self.health, self.clock, timeout_s)  # type: ignore[arg-type]
+        self.handlers = CardRouterHandlers(database, acquirers, self.vault, self.router, tries)  # type: ignore[arg-type]
+        self.outbox = Outbox(database, self.broker)  # type: ignore[arg-type]
+        self.reversals = Reversals(database, self.outbox, acquirers, self.vault, timeout_s)  # type: ignore[arg-type]
 
     @property
     def host(self) -> Host:

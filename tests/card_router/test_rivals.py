@@ -91,5 +91,5 @@ def test_an_answer_may_come_until_its_time_is_over(
     clock.now += timedelta(seconds=later_s)
 
     with database.unit("look", "test") as unit:
-        assert handlers._left_s(unit, SENT.exchange_id, 8) == left_s
-        assert handlers._left_s(unit, "another", 8) is None
+        assert handlers._live(unit, SENT.cause, 8) == (SENT, left_s)
+        assert handlers._live(unit, "another", 8) == (None, 0)

@@ -14,8 +14,8 @@ from redis import Redis
 from structlog.testing import capture_logs
 
 from mesh.local.runner import Runner
-from services.card_router.domain import Rule
 from services.card_router.outside import ROUTING_TABLE, RULES_FRESH_MS, RULES_KEY, RoutingTable, routing_table
+from services.card_router.routing import Rule
 from services.chassis.aws import CONFIG
 from tests.kit.wait import eventually
 

@@ -128,28 +128,39 @@ def test_an_exchange_is_opened_once(database: Database) -> None:
     assert found(database) == SENT
 
 
-def test_what_surely_did_not_leave_makes_way_for_another_acquirer(database: Database) -> None:
-    opened(database, SENT)
-    elsewhere = an_exchange(acquirer="lakeside", trace=Trace.first("000007", NOON))
-
-    opened(database, elsewhere, instead_of="000123")
-
-    assert found(database) == elsewhere
-
-
 @pytest.mark.parametrize("state", [State.REVERSED, State.APPROVED, State.DECLINED, State.NOT_SENT])
-def test_what_is_concluded_makes_way_for_nothing(database: Database, state: State) -> None:
+def test_an_outcome_is_kept_once(database: Database, state: State) -> None:
     opened(database, SENT)
     with a_unit(database) as unit:
-        store.answer_exchange(unit, an_exchange(state=state))
+        assert store.answer_exchange(unit, an_exchange(state=state))
+        assert not store.answer_exchange(unit, an_exchange(state=State.APPROVED))
 
-    with pytest.raises(store.OvertakenError):
-        opened(database, an_exchange(trace=Trace.first("000124", NOON)), instead_of="000123")
+    kept = found(database)
+    assert kept is not None
+    assert kept.state is state
+
+
+@pytest.mark.parametrize("before", [State.REVERSED, State.DECLINED, State.NOT_SENT])
+def test_what_holds_nothing_makes_way_for_another_try(database: Database, before: State) -> None:
+    opened(database, SENT)
+    with a_unit(database) as unit:
+        store.answer_exchange(unit, an_exchange(state=before))
+
+    opened(database, an_exchange(exchange_id="another"))
+
+
+def test_an_approval_makes_way_for_nothing(database: Database) -> None:
+    opened(database, SENT)
+    with a_unit(database) as unit:
+        store.answer_exchange(unit, an_exchange(state=State.APPROVED))
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        opened(database, an_exchange(exchange_id="another"))
 
 
 def test_a_payment_is_asked_for_once(database: Database) -> None:
     opened(database, SENT)
-    another = an_exchange(exchange_id="another", operation=Operation.PURCHASE)
+    another = an_exchange(exchange_id="another", operation=Operation.PURCHASE, cause="another")
 
     with a_unit(database) as unit:
         assert store.is_asked_elsewhere(unit, another)
@@ -159,18 +170,27 @@ def test_a_payment_is_asked_for_once(database: Database) -> None:
     opened(database, replace(another, operation=Operation.CAPTURE))
 
 
-def test_what_was_captured_counts_when_it_was_taken_or_may_have_been(database: Database) -> None:
+def test_what_was_done_counts_when_it_was_or_may_have_been(database: Database) -> None:
+    opened(database, an_exchange(state=State.APPROVED))
     for number, state in enumerate(State):
         minor = 10**number
         capture = an_exchange(exchange_id=f"{number}", operation=Operation.CAPTURE, state=state)
         opened(database, replace(capture, amount=replace(SENT.amount, amount_minor=minor)))
+
+    with a_unit(database) as unit:
+        everything, but = store.account(unit, PAYMENT_ID, but="none"), store.account(unit, PAYMENT_ID, but="0")
+        assert store.account(unit, "pay_another", but="none") is None
+    assert everything is not None
+    assert but is not None
+    assert (everything.captured_minor, but.captured_minor, everything.held_minor) == (11, 10, 49889)
+    assert (everything.refundable_minor, everything.busy) == (11, True)
+
+
+def test_only_what_is_approved_has_an_account(database: Database) -> None:
     opened(database, SENT)
 
     with a_unit(database) as unit:
-        assert store.captured_minor(unit, PAYMENT_ID, but="none") == 11
-        assert store.captured_minor(unit, PAYMENT_ID, but="0") == 10
-        assert store.captured_minor(unit, "pay_another", but="none") == 0
-        assert store.authorization_of(unit, PAYMENT_ID) is None
+        assert store.account(unit, PAYMENT_ID, but="none") is None
 
 
 def test_a_reversal_is_taken_once_and_again_when_its_lease_is_over(database: Database, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """What answers and silences mean: the whole of DE39, and everything that must not pass for an approval."""
 
 import string
+from dataclasses import replace
 
 import pytest
 from florin.common.v1 import decline_pb2
@@ -8,10 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.card_router.acquirers import ACQUIRERS
-from services.card_router.domain import Operation, State
-from services.card_router.iso8583 import Amount, Dialect, ReversalReason
+from services.card_router.domain import Account, Operation, State
+from services.card_router.iso8583 import Amount, Capability, Dialect, ReversalReason
 from services.card_router.link import Unknown
-from services.card_router.verdicts import acknowledged, capture_refusal, judged, settles, unknown, unsent
+from services.card_router.verdicts import (
+    acknowledged,
+    capture_refusal,
+    judged,
+    refund_refusal,
+    settles,
+    unknown,
+    unsent,
+    void_refusal,
+)
 from tests.card_router.examples import an_answer, an_exchange
 from tests.card_router.samples import DIALECT
 from tests.kit.text import table
@@ -132,7 +142,9 @@ def test_every_unknown_outcome_is_reversed_and_says_why(reason: Unknown, reversa
     assert len(Unknown) == 4
 
 
-@pytest.mark.parametrize("reason", ["no_route", "acquirer_unavailable", "card_unavailable", "message_refused"])
+@pytest.mark.parametrize(
+    "reason", ["no_route", "acquirer_unavailable", "card_unavailable", "message_refused", "answer_too_late"]
+)
 def test_what_was_not_sent_is_not_reversed(reason: str) -> None:
     result = unsent(reason)
 
@@ -141,28 +153,58 @@ def test_what_was_not_sent_is_not_reversed(reason: str) -> None:
     assert result.decline.reason == reason
 
 
-CAPTURES = table("""
-    acquirer  minor  currency  captured  refusal
-    meridian  49900  INR       0         -
-    meridian  1      INR       0         -
-    meridian  49901  INR       0         amount_too_large
-    meridian  9900   INR       40000     -
-    meridian  9901   INR       40000     amount_too_large
-    meridian  1      INR       49900     amount_too_large
-    meridian  49900  USD       0         currency_mismatch
-    lakeside  49900  INR       0         -
-    lakeside  49899  INR       0         partial_capture_not_supported
-    lakeside  49901  INR       0         amount_too_large
-    lakeside  49900  INR       49900     amount_too_large
+OPERATIONS = table("""
+    asked    original       acquirer  minor  currency  captured  released  refunded  busy  refusal
+    capture  authorization  meridian  49900  INR       0         0         0         -     -
+    capture  authorization  meridian  1      INR       0         0         0         -     -
+    capture  authorization  meridian  49901  INR       0         0         0         -     amount_too_large
+    capture  authorization  meridian  9900   INR       40000     0         0         -     -
+    capture  authorization  meridian  9901   INR       40000     0         0         -     amount_too_large
+    capture  authorization  meridian  1      INR       49900     0         0         -     amount_too_large
+    capture  authorization  meridian  1      INR       0         49900     0         -     amount_too_large
+    capture  authorization  meridian  1      INR       40000     9900      0         -     amount_too_large
+    capture  authorization  meridian  49900  USD       0         0         0         -     currency_mismatch
+    capture  authorization  meridian  49900  INR       0         0         0         busy  operation_in_progress
+    capture  authorization  lakeside  49900  INR       0         0         0         -     -
+    capture  authorization  lakeside  49899  INR       0         0         0         -     partial_capture_not_supported
+    capture  authorization  lakeside  49901  INR       0         0         0         -     amount_too_large
+    capture  authorization  lakeside  49900  INR       49900     0         0         -     amount_too_large
+    capture  purchase       meridian  49900  INR       0         0         0         -     nothing_held
+    void     authorization  meridian  49900  INR       0         0         0         -     -
+    void     authorization  lakeside  49900  INR       0         0         0         -     -
+    void     purchase       meridian  49900  INR       0         0         0         -     -
+    void     authorization  meridian  9900   INR       40000     0         0         -     -
+    void     authorization  lakeside  9900   INR       40000     0         0         -     partial_void_not_supported
+    void     authorization  meridian  9899   INR       40000     0         0         -     partial_void_not_supported
+    void     authorization  meridian  9901   INR       40000     0         0         -     amount_too_large
+    void     authorization  meridian  49900  INR       49900     0         0         -     nothing_held
+    void     authorization  meridian  49900  INR       0         49900     0         -     nothing_held
+    void     purchase       meridian  49900  INR       0         0         1         -     nothing_held
+    void     authorization  meridian  49900  USD       0         0         0         -     currency_mismatch
+    void     authorization  meridian  49900  INR       0         0         0         busy  operation_in_progress
+    refund   purchase       meridian  49900  INR       0         0         0         -     -
+    refund   purchase       lakeside  1      INR       0         0         49899     -     -
+    refund   purchase       meridian  2      INR       0         0         49899     -     amount_too_large
+    refund   purchase       meridian  1      INR       0         49900     0         -     amount_too_large
+    refund   authorization  meridian  1      INR       0         0         0         -     amount_too_large
+    refund   authorization  meridian  40000  INR       40000     9900      0         -     -
+    refund   authorization  meridian  40001  INR       40000     0         0         -     amount_too_large
+    refund   authorization  meridian  1      USD       40000     0         0         -     currency_mismatch
+    refund   authorization  meridian  1      INR       40000     0         0         busy  operation_in_progress
+    refund   purchase       counter   1      INR       0         0         0         -     refund_not_supported
 """)
+COUNTER = replace(ACQUIRERS["meridian"], name="counter", capabilities=frozenset({Capability.PURCHASE}))
+REFUSALS = {"capture": capture_refusal, "void": void_refusal, "refund": refund_refusal}
 
 
-@pytest.mark.parametrize("row", CAPTURES, ids=[" ".join(row.values()) for row in CAPTURES])
-def test_a_capture_takes_what_is_held_and_no_more(row: dict[str, str]) -> None:
-    held = an_exchange(acquirer=row["acquirer"], state=State.APPROVED)
-    amount = Amount(int(row["minor"]), row["currency"])
+@pytest.mark.parametrize("row", OPERATIONS, ids=[" ".join(row.values()) for row in OPERATIONS])
+def test_what_is_taken_released_or_given_back_is_bounded(row: dict[str, str]) -> None:
+    original = an_exchange(state=State.APPROVED, operation=Operation(row["original"]))
+    minors = (int(row["captured"]), int(row["released"]), int(row["refunded"]))
+    account = Account(original, *minors, busy=bool(row["busy"]))
+    dialect = {**ACQUIRERS, "counter": COUNTER}[row["acquirer"]]
 
-    refusal = capture_refusal(held, amount, int(row["captured"]), ACQUIRERS[row["acquirer"]])
+    refusal = REFUSALS[row["asked"]](account, Amount(int(row["minor"]), row["currency"]), dialect)
 
     assert (refusal.decline.reason if refusal and refusal.decline else "") == row["refusal"]
     assert refusal is None or (refusal.state, refusal.reversal) == (State.DECLINED, None)

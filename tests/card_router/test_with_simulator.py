@@ -149,7 +149,7 @@ async def test_an_unknown_outcome_is_reversed_until_nothing_is_held(
 
 
 async def test_an_approval_that_comes_too_late_changes_nothing(play: Play) -> None:
-    play.scene.handlers._timeout_s = 0.05
+    play.scene.handlers._tries.timeout_s = 0.05
     said = await play.tell(route(amount_minor=17003))
     await play.reversed()
 
@@ -220,8 +220,10 @@ async def test_no_card_is_left_anywhere(
                 fact.payment_id = new_id("pay")
                 await play.tell(fact)
                 play.scene.handlers._vault.code = code  # type: ignore[attr-defined]
+        asked = capture(17009)
+        asked.payment_id = fact.payment_id
         with pytest.raises(OutcomeUnknown) as unanswered:
-            await play.tell(capture(17009, payment_id=fact.payment_id))
+            await play.tell(asked)
         await play.tell(route(terminal_id="TÉRM"))
         await play.scene.reversals.send_due()
         for unmatched in play.acquirer.unmatched:

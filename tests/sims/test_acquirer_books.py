@@ -115,3 +115,33 @@ async def test_a_reversal_with_another_reference_matches_nothing(
 
     assert (await peer.ask(points_back("0420", original, de37="999999999999")))["39"] == "00"
     assert booked(acquirer_settings) == (49900, 0, [True, False])
+
+
+KEPT = "000000040000" + "000000000000" + "C00000000" * 2
+
+
+async def test_a_partial_reversal_releases_what_does_not_stay(peer: Peer, acquirer_settings: AcquirerSettings) -> None:
+    original = payment()
+    await peer.ask(original)
+    await peer.ask(points_back("0220", original, de4="000000040000"))
+    release = points_back("0420", original, de39="17", de95=KEPT)
+
+    for type_ in ("0420", "0421"):
+        assert (await peer.ask(release | {"t": type_}))["39"] == "00"
+
+    assert booked(acquirer_settings)[:2] == (0, 40000)
+
+
+@pytest.mark.parametrize(("back", "code"), [("000000049900", "00"), ("000000049901", "13")])
+async def test_a_refund_asked_for_gives_back_no_more_than_was_taken(
+    peer: Peer, acquirer_settings: AcquirerSettings, back: str, code: str
+) -> None:
+    original = payment("0200")
+    await peer.ask(original)
+
+    first = points_back("0200", original, de3="200000", de4=back, de37="632812999999")
+    assert (await peer.ask(first))["39"] == code
+    second = points_back("0200", original, de3="200000", de4="000000049900", de37="632812999998")
+    assert (await peer.ask(second))["39"] == ("13" if code == "00" else "00")
+
+    assert booked(acquirer_settings)[:2] == (0, 0)

@@ -49,7 +49,7 @@ DIALECT = Dialect(
         "82": declined("declined_policy", "The issuer's policy does not allow it."),
         "83": declined("declined_security", "The issuer suspects fraud."),
     },
-    capabilities=frozenset({Capability.AUTHORIZATION, Capability.PURCHASE, Capability.CAPTURE}),
+    capabilities=frozenset({Capability.AUTHORIZATION, Capability.PURCHASE, Capability.CAPTURE, Capability.REFUND}),
     currencies=frozenset({"INR"}),
     network_codes={
         NetworkCode.SIGN_ON: "061",

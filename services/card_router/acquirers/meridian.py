@@ -9,7 +9,14 @@ DIALECT = Dialect(
     structures=STRUCTURES,
     required=REQUIRED,
     capabilities=frozenset(
-        {Capability.AUTHORIZATION, Capability.PURCHASE, Capability.CAPTURE, Capability.PARTIAL_CAPTURE}
+        {
+            Capability.AUTHORIZATION,
+            Capability.PURCHASE,
+            Capability.CAPTURE,
+            Capability.PARTIAL_CAPTURE,
+            Capability.PARTIAL_REVERSAL,
+            Capability.REFUND,
+        }
     ),
     currencies=frozenset({"INR", "USD", "EUR", "GBP", "AED", "SGD", "JPY"}),
 )

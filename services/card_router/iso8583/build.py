@@ -1,7 +1,7 @@
 """Messages to an acquirer, built from what is to be done. Pure; the codec judges them against the dialect.
 
-The elements are the ones an ISO 8583:1987 acquirer link uses for card-not-present payments. The security code travels
-in the authorization or purchase alone: it may not be kept for anything that comes later (PCI DSS 3.3.1).
+The elements are the ones an ISO 8583:1987 acquirer link uses. The security code and the chip's data travel in the
+authorization or purchase alone: the code may not be kept for anything that comes later (PCI DSS 3.3.1).
 """
 
 import unicodedata
@@ -16,7 +16,9 @@ from services.card_router.iso8583.message import Message
 from services.card_router.iso8583.trace import Original, Trace
 
 _GOODS_AND_SERVICES = "000000"
+_REFUND = "200000"
 _PAN_KEYED_NO_PIN = "010"
+_NORMAL_PRESENTMENT = "00"
 _E_COMMERCE = "59"
 _REPEAT = {"0220": "0221", "0420": "0421"}
 
@@ -83,23 +85,57 @@ class Acceptor:
         return {18: self.mcc, 43: f"{name:<25.25}{city:<13.13}{self.country:<2.2}"}
 
 
+class EntryMode(StrEnum):
+    """DE22: how a terminal read the card; its third digit says that a PIN could be entered."""
+
+    CHIP = "051"
+    CONTACTLESS = "071"
+    MAGSTRIPE = "021"
+    MANUAL = "011"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CardRead:
+    """How a card was read at a terminal.
+
+    sequence_number: DE23, three digits, "" where there is none. chip_data: DE55, EMV BER-TLV as hexadecimal text; ""
+    for none, and for every message but the first.
+    """
+
+    entry_mode: EntryMode
+    sequence_number: str = ""
+    chip_data: str = ""
+
+    def point_of_service(self) -> dict[int, str]:
+        """Return DE22, DE23 and DE25."""
+        sequence = {23: self.sequence_number} if self.sequence_number else {}
+        return sequence | {22: str(self.entry_mode), 25: _NORMAL_PRESENTMENT}
+
+    def __repr__(self) -> str:
+        return f"CardRead({self.entry_mode.name})"
+
+
 @dataclass(frozen=True, slots=True)
 class CardPayment:
-    """What every message about a payment says of it. In a capture, the amount is the one to be taken."""
+    """What every message about a payment says of it. In a capture, the amount is the one to be taken.
+
+    read: how a terminal read the card; None for a payment without one.
+    """
 
     card: Card
     amount: Amount
     acceptor: Acceptor
+    read: CardRead | None = None
 
 
 def authorization(payment: CardPayment, trace: Trace, dialect: Dialect) -> Message:
     """Return a 0100: hold the money."""
-    return Message("0100", _payment(payment, trace, dialect) | _security_code(payment.card, dialect))
+    return Message("0100", _payment(payment, trace, dialect) | _secrets(payment, dialect))
 
 
 def purchase(payment: CardPayment, trace: Trace, dialect: Dialect) -> Message:
     """Return a 0200: hold and take it."""
-    return Message("0200", _payment(payment, trace, dialect) | _security_code(payment.card, dialect))
+    return Message("0200", _payment(payment, trace, dialect) | _secrets(payment, dialect))
 
 
 def capture_advice(payment: CardPayment, trace: Trace, dialect: Dialect, original: Original) -> Message:
@@ -107,12 +143,20 @@ def capture_advice(payment: CardPayment, trace: Trace, dialect: Dialect, origina
     return Message("0220", _payment(payment, trace, dialect) | _reference(original))
 
 
+def refund(payment: CardPayment, trace: Trace, dialect: Dialect, original: Original) -> Message:
+    """Return a 0200 with DE3 20: give the amount back. It has a DE37 of its own and points back with DE90 and DE38."""
+    fields = _payment(payment, trace, dialect) | _reference(original)
+    return Message("0200", fields | {3: _REFUND, 37: trace.rrn})
+
+
 def reversal_advice(
     payment: CardPayment, trace: Trace, dialect: Dialect, original: Original, reason: ReversalReason
 ) -> Message:
-    """Return a 0420: the original does not count. It has a STAN of its own and points back with DE90."""
+    """Return a 0420: the original does not count, but for what is kept of it. It has its own STAN and points back."""
     fields = _core(payment, trace, dialect) | payment.acceptor.ids() | _reference(original)
-    return Message("0420", fields | {39: str(reason)})
+    kept = {95: original.replacement_amounts} if original.kept_minor else {}
+    processing = {3: _REFUND} if original.is_refund else {}
+    return Message("0420", fields | kept | processing | {39: str(reason)})
 
 
 def repeat(advice: Message) -> Message:
@@ -147,11 +191,10 @@ def _payment(payment: CardPayment, trace: Trace, dialect: Dialect) -> dict[int, 
         12: f"{trace.sent_at:%H%M%S}",
         13: f"{trace.sent_at:%m%d}",
         14: payment.card.expiry,
-        22: _PAN_KEYED_NO_PIN,
-        25: _E_COMMERCE,
     }
+    read = payment.read.point_of_service() if payment.read else {22: _PAN_KEYED_NO_PIN, 25: _E_COMMERCE}
     acceptor = payment.acceptor.ids() | payment.acceptor.place()
-    return _core(payment, trace, dialect) | acceptor | point_of_service
+    return _core(payment, trace, dialect) | acceptor | point_of_service | read
 
 
 def _reference(original: Original) -> dict[int, str]:
@@ -159,9 +202,11 @@ def _reference(original: Original) -> dict[int, str]:
     return approval | {37: original.rrn, 90: original.data_elements}
 
 
-def _security_code(card: Card, dialect: Dialect) -> dict[int, str]:
-    where, tag = dialect.private_data, dialect.security_code_tag
-    return {where.field: where.write({tag: card.security_code})} if card.security_code else {}
+def _secrets(payment: CardPayment, dialect: Dialect) -> dict[int, str]:
+    where, tag, code = dialect.private_data, dialect.security_code_tag, payment.card.security_code
+    security_code = {where.field: where.write({tag: code})} if code else {}
+    chip = {55: payment.read.chip_data} if payment.read and payment.read.chip_data else {}
+    return security_code | chip
 
 
 def _ascii(text: str) -> str:

@@ -20,6 +20,9 @@ class Capability(StrEnum):
     PURCHASE = "purchase"
     CAPTURE = "capture"
     PARTIAL_CAPTURE = "partial_capture"
+    PARTIAL_REVERSAL = "partial_reversal"
+    """A reversal may leave a part standing (DE95): what is held and not captured is given back."""
+    REFUND = "refund"
 
 
 class Charset(StrEnum):

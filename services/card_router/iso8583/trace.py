@@ -71,7 +71,8 @@ class Original:
     """What a capture or a reversal must say about the message it refers to; made to be stored when that one is sent.
 
     transmitted: its DE7. institution_id and forwarding_id: its DE32 and DE33, digits. approval_code: the answer's DE38,
-    "" while there is none.
+    "" while there is none. is_refund: whether its DE3 says so. kept_minor: what a reversal leaves of its
+    amount, in minor units.
     """
 
     mti: str
@@ -81,6 +82,8 @@ class Original:
     rrn: str
     forwarding_id: str = ""
     approval_code: str = ""
+    is_refund: bool = False
+    kept_minor: int = 0
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -91,3 +94,8 @@ class Original:
     def data_elements(self) -> str:
         """DE90: type 4, STAN 6, DE7 10, DE32 and DE33 11 each, right-justified with zeros."""
         return f"{self.mti}{self.stan}{self.transmitted}{self.institution_id:0>11}{self.forwarding_id:0>11}"
+
+    @property
+    def replacement_amounts(self) -> str:
+        """DE95: what stays of the transaction's amount, 12; no settlement amount, 12; no fees, a sign and 8 each."""
+        return f"{self.kept_minor:012}{0:012}C{0:08}C{0:08}"
