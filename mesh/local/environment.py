@@ -17,7 +17,6 @@ Ports = Mapping[str, int]
 API_KEY, WEBHOOK_SECRET = "psp.key", "psp.webhook"
 SECRETS: Mapping[str, tuple[str, ...]] = {
     "payments": ("replay.key",),
-    "card_router": ("replay.key",),
     "orchestrator": ("replay.key",),
     "card_router": ("replay.key",),
     "risk": ("replay.key", "vpa.key"),

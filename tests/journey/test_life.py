@@ -1,5 +1,6 @@
 """What merchants do with a payment after it is authorized, and before."""
 
+import json
 from typing import Any
 
 import httpx
@@ -138,7 +139,15 @@ def test_another_merchants_payment_is_not_there(shop: Merchant, other_shop: Merc
 
     answer = other_shop.http.get(path) if what in {"timeline", "routing"} else other_shop.http.post(path, json={})
 
-    assert (answer.status_code, reason(answer)) == (404, "PAYMENT_NOT_FOUND")
+    not_there = "ROUTING_NOT_FOUND" if what == "routing" else "PAYMENT_NOT_FOUND"
+    assert (answer.status_code, reason(answer)) == (404, not_there)
+
+
+def test_who_was_asked_is_told(shop: Merchant) -> None:
+    routing = shop.http.get(f"/v1/payments/{manual(shop)}/routing").json()
+
+    assert "meridian" in json.dumps(routing)
+    assert "lakeside" in json.dumps(routing)
 
 
 def test_the_whole_story_is_told(shop: Merchant) -> None:

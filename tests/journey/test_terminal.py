@@ -10,6 +10,7 @@ import pytest
 
 from mesh.identity import terminals
 from mesh.local import places
+from mesh.local.ports import recorded
 from mesh.local.runner import Runner
 from mesh.local.state import REPOSITORY
 
@@ -31,7 +32,7 @@ def certificate(gateway: Runner, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_brings_what_it_says(gateway: Runner, certificate: Path, script: str) -> None:
     environment = os.environ | {
-        "TERMINAL_ADDRESS": f"{places.HOST}:{gateway.ports[places.TERMINALS]}",
+        "TERMINAL_ADDRESS": f"{places.HOST}:{recorded(gateway.state)[places.TERMINALS]}",
         "TERMINAL_CERT": str(certificate / "cert.pem"),
         "TERMINAL_KEY": str(certificate / "key.pem"),
         "TERMINAL_CA": str(places.public_authority(gateway.state)),
