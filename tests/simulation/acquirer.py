@@ -55,7 +55,7 @@ class Host:
     def __init__(self, world: "World", name: str) -> None:
         self._world, self.name = world, name
         self.entries: dict[Key, Entry] = {}
-        self.stans: dict[tuple[str, str], tuple[str, str]] = {}
+        self.stans: dict[tuple[str, str], tuple[str, ...]] = {}
         self.last_arrival_s = 0.0
 
     def book(self, message: Message) -> Message:
@@ -78,7 +78,7 @@ class Host:
 
     def _check_stan(self, message: Message) -> None:
         # A repeat of an advice is the same message; anything else under a STAN of today is a second use of it.
-        mark = (message.mti[:3], message.get(37))
+        mark = (message.mti[:3], message[7], message[4], message.get(37))
         known = self.stans.setdefault((message[11], message[7][:4]), mark)
         if known != mark:
             self._world.violated(f"{self.name}: STAN {message[11]} was used for {known} and for {mark}", message.get(37))

@@ -74,7 +74,10 @@ class Merchants:
             return
         amount = 0 if rng.random() < 0.6 else rng.randint(1, payment.amount.amount_minor)
         request = api.CapturePaymentRequest(payment_id=payment.payment_id, amount_minor=amount)
-        await self._insist("CapturePayment", request, f"{key}-capture")
+        asked = [self._insist("CapturePayment", request, f"{key}-capture")]
+        if rng.random() < 0.2:
+            asked.append(self._insist("CapturePayment", request, f"{key}-capture-by-another"))
+        await asyncio.gather(*asked)
         await self._settled(payment.payment_id)
 
     async def _insist(self, rpc: str, request: Any, key: str) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FINAL = {"CAPTURED", "DECLINED", "FAILED", "EXPIRED", "CANCELED", "VOIDED", "REFUNDED"}
+_EXCHANGES = "select payment_id, acquirer, stan, rrn from exchange"
 # What may stay for ever, and for whom it waits.
 WAITS_FOR = {"AUTHORIZED": "the merchant's capture", "IN_REVIEW": "a reviewer"}
 
@@ -74,6 +75,7 @@ def judge(world: "World", merchants: "Merchants") -> None:
     for payment_id, book in found.items():
         for broken in _wrong(book):
             world.violated(broken, payment_id)
+    _unknown_to_us(world)
     for key, ids in merchants.answers.items():
         if len(ids) > 1:
             world.violated(f"the key {key} was answered with {sorted(ids)}", min(ids))
@@ -86,6 +88,15 @@ def judge(world: "World", merchants: "Merchants") -> None:
     for reference, ids in references.items():
         if reference and len(ids) > 1:
             world.violated(f"{reference} was paid for {len(ids)} times", ids[-1])
+
+
+def _unknown_to_us(world: "World") -> None:
+    """An acquirer holds nothing that the card router does not know of."""
+    known = {(row["acquirer"], row["stan"], row["rrn"]) for row in world.server.rows("card_router", _EXCHANGES)}
+    for host in world.hosts.values():
+        for (stan, _, _), entry in host.entries.items():
+            if entry.held_minor and (host.name, stan, entry.rrn) not in known:
+                world.violated(f"{host.name} holds {entry.held_minor} that nobody knows of", entry.rrn)
 
 
 def _wrong(book: Books) -> list[str]:

@@ -31,6 +31,7 @@ class Process:
     def __init__(self, world: "World", name: str, settings: Any, compose: Callable[..., Any]) -> None:
         self.world, self.name = world, name
         self.alive = True
+        self.sender = SimulatedSender(self)
         self.rpcs: dict[str, Any] = {}
         self.calls: dict[Any, None] = {}
         self._context = contextvars.Context()
@@ -92,7 +93,7 @@ class SimulatedChassis(Chassis[Any]):
     def __init__(self, process: Process) -> None:
         super().__init__(process.name, process._settings, process.world.clock)
         self._process = process
-        self._sender = SimulatedSender(process)
+        self._sender = process.sender
         if self.settings.database:
             self._database = SimulatedDatabase(process.world.server, process)
             # Whatever is old in simulated time is new to the server's clock.
