@@ -10,7 +10,8 @@ from services.card_router import handlers, reversals, store, verdicts
 from services.card_router.domain import State
 from services.card_router.link import Unknown
 from services.chassis import consume, delivery, once, unit
-from services.payments import service as payments
+from services.orchestrator import operations
+from services.payments import begin
 from services.upi import sweep
 from tests.simulation.loop import PROCESS
 
@@ -71,14 +72,18 @@ def resumed_by_sending_again() -> Iterator[None]:
         yield
 
 
-def side_by_side() -> Any:
+@contextmanager
+def side_by_side() -> Iterator[None]:
     """Two captures of a payment may be under way at once."""
-    capturable = payments.capturable
+    captured_by = begin.captured_by
 
-    def always(payment: Any, *, capturing: bool, amount_minor: int) -> int:
-        return capturable(payment, capturing=False, amount_minor=amount_minor)
+    def always(payment: Any, _pending: str, amount_minor: int) -> int:
+        return captured_by(payment, "", amount_minor)
 
-    return mock.patch.object(payments, "capturable", always)
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(begin, "captured_by", always))
+        stack.enter_context(mock.patch.object(operations, "_busy", lambda *_: None))
+        yield
 
 
 def stan_reused() -> Any:

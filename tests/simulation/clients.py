@@ -15,6 +15,8 @@ from florin.common.v1.instrument_pb2 import (
 from florin.common.v1.money_pb2 import Money
 from florin.payments.v1 import payment_service_pb2 as api
 
+from tests.simulation.world import voids, upi_refunds
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -46,13 +48,22 @@ class Merchants:
 
     async def _one(self, key: str) -> None:
         request = self._wish()
+        impatient = asyncio.ensure_future(self._call_off(key)) if voids() and self.world.faults.rng.random() < 0.1 else None
         answer = await self._insist("CreatePayment", request, key)
+        if impatient is not None:
+            await impatient
         if answer is None:
             return
         payment_id = answer.payment.payment_id
         payment = await self._settled(payment_id)
-        if payment is not None and payment.status == api.PAYMENT_STATUS_AUTHORIZED:
+        if payment is not None and payment.status in {api.PAYMENT_STATUS_AUTHORIZED, api.PAYMENT_STATUS_CAPTURED}:
             await self._go_on(key, payment)
+
+    async def _call_off(self, key: str) -> None:
+        """Cancel the payment soon after it was asked for, if its id is known by then."""
+        await asyncio.sleep(self.world.faults.rng.uniform(0, 2))
+        for payment_id in sorted(self.answers[key]):
+            await self._insist("CancelPayment", api.CancelPaymentRequest(payment_id=payment_id), f"{key}-cancel")
 
     def _wish(self) -> api.CreatePaymentRequest:
         rng = self.world.faults.rng
@@ -68,17 +79,32 @@ class Merchants:
         )
 
     async def _go_on(self, key: str, payment: api.Payment) -> None:
+        """Do what merchants do with what is theirs, some of it at once."""
         rng = self.world.faults.rng
-        await asyncio.sleep(rng.uniform(0, 10))
-        if rng.random() < 0.2:
+        for turn in range(rng.randint(0, 3)):
+            await asyncio.sleep(rng.uniform(0, 10))
+            wishes = [self._command(f"{key}-{turn}-{nth}", payment) for nth in range(2 if rng.random() < 0.25 else 1)]
+            await asyncio.gather(*wishes)
+            await self._settled(payment.payment_id)
+
+    async def _command(self, key: str, payment: api.Payment) -> None:
+        rng, payment_id = self.world.faults.rng, payment.payment_id
+        amount = payment.amount.amount_minor
+        part = 0 if rng.random() < 0.4 else rng.randint(1, amount)
+        if payment.HasField("upi"):
+            choices = {"RefundPayment": 1} if upi_refunds() else {}
+        else:
+            choices = {"CapturePayment": 6} | ({"VoidPayment": 2, "RefundPayment": 3} if voids() else {})
+        if not choices:
             return
-        amount = 0 if rng.random() < 0.6 else rng.randint(1, payment.amount.amount_minor)
-        request = api.CapturePaymentRequest(payment_id=payment.payment_id, amount_minor=amount)
-        asked = [self._insist("CapturePayment", request, f"{key}-capture")]
-        if rng.random() < 0.2:
-            asked.append(self._insist("CapturePayment", request, f"{key}-capture-by-another"))
-        await asyncio.gather(*asked)
-        await self._settled(payment.payment_id)
+        rpc = self.world.pick(choices)
+        request: Any = api.VoidPaymentRequest(payment_id=payment_id)
+        if rpc == "CapturePayment":
+            final = voids() and rng.random() < 0.3
+            request = api.CapturePaymentRequest(payment_id=payment_id, amount_minor=part, final=final)
+        elif rpc == "RefundPayment":
+            request = api.RefundPaymentRequest(payment_id=payment_id, amount_minor=part)
+        await self._insist(rpc, request, key)
 
     async def _insist(self, rpc: str, request: Any, key: str) -> Any:
         """Ask until there is an answer; now and then twice at once. None when it was refused."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from florin.payments.v1 import payment_service_pb2 as api
 
 from services.orchestrator.store import loaded
+from tests.simulation.acquirer import REFUND
 
 if TYPE_CHECKING:
     from tests.simulation.acquirer import Entry
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FINAL = {"CAPTURED", "DECLINED", "FAILED", "EXPIRED", "CANCELED", "VOIDED", "REFUNDED"}
+_MOVING = """
+    select payment_id from payment
+    where pending <> '' or status in ('PAYMENT_STATUS_PROCESSING', 'PAYMENT_STATUS_REQUIRES_ACTION')
+"""
+_UNDER_WAY = """
+    select payment_id from payment where state->'under_way' <> 'null'::jsonb or state->'releasing' <> 'null'::jsonb
+"""
 _EXCHANGES = "select payment_id, acquirer, stan, rrn from exchange"
 # What may stay for ever, and for whom it waits.
 WAITS_FOR = {"AUTHORIZED": "the merchant's capture", "IN_REVIEW": "a reviewer"}
@@ -60,8 +68,7 @@ def unsettled(world: "World") -> list[str]:
     """What still moves, in words."""
     owed = world.server.rows("card_router", "select exchange_id from reversal where acknowledged_at is null")
     outboxes = [s for s in world.server.dsns if world.server.rows(s, "select 1 as one from outbox limit 1")]
-    views = "select payment_id from payment where status in ('PAYMENT_STATUS_PROCESSING', 'PAYMENT_STATUS_REQUIRES_ACTION')"
-    moving = world.server.rows("payments", views)
+    moving = world.server.rows("payments", _MOVING) + world.server.rows("orchestrator", _UNDER_WAY)
     words = [f"{len(owed)} reversals are owed"] if owed else []
     words += [f"the outbox of {service} is not empty" for service in outboxes]
     words += [f"{world.broker.behind()} records are not heard"] if world.broker.behind() else []
@@ -105,18 +112,24 @@ def _wrong(book: Books) -> list[str]:
         wrong.append(f"is {book.status} and waits for nobody")
     if book.stage.upper() != book.status:
         wrong.append(f"the merchant sees {book.status}, the orchestrator {book.stage}")
-    held = [entry for entry in book.entries if entry.held_minor > 0]
-    amount, captured = book.view.amount.amount_minor, book.view.captured_amount_minor
-    if book.view.HasField("upi"):
+    view = book.view
+    amount, captured, refunded = view.amount.amount_minor, view.captured_amount_minor, view.refunded_amount_minor
+    if not 0 <= refunded <= captured <= amount:
+        wrong.append(f"{refunded} refunded of {captured} captured of {amount}")
+    if view.HasField("upi"):
         if book.upi_paid_minor != captured:
             wrong.append(f"the payer paid {book.upi_paid_minor}, the merchant sees {captured}")
         return wrong
-    if book.status in {"AUTHORIZED", "CAPTURED"}:
-        if [entry.held_minor for entry in held] != [amount]:
-            wrong.append(f"is {book.status}, and the acquirers hold {[entry.held_minor for entry in held]} of {amount}")
-        taken = sum(amount if entry.mti == "0200" else entry.taken_minor for entry in held)
-        if taken != captured:
-            wrong.append(f"the merchant sees {captured} captured, the acquirer has taken {taken}")
-    elif held:
-        wrong.append(f"is {book.status}, and the acquirers hold {[entry.held_minor for entry in held]}")
+    asked = [entry for entry in book.entries if entry.processing_code != REFUND]
+    given_back = sum(entry.held_minor for entry in book.entries if entry.processing_code == REFUND)
+    held = [entry.held_minor for entry in asked if entry.held_minor > 0]
+    lives = book.status in {"AUTHORIZED", "CAPTURED", "REFUNDED"}
+    stays = amount - view.released_amount_minor if lives else 0
+    if held != ([stays] if stays else []):
+        wrong.append(f"is {book.status}, the acquirers hold {held}, and {stays} should be held")
+    taken = sum(entry.held_minor if entry.mti == "0200" else entry.taken_minor for entry in asked)
+    if taken != captured:
+        wrong.append(f"the merchant sees {captured} captured, the acquirer has taken {taken}")
+    if given_back != refunded:
+        wrong.append(f"the merchant sees {refunded} refunded, the acquirer has given back {given_back}")
     return wrong

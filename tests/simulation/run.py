@@ -38,15 +38,18 @@ class Result:
         return not self.violations
 
 
-def run(server: Server, seed: int, payments: int, *, crash_every: int = 1500) -> Result:
-    """Live one world through and judge it."""
+def run(
+    server: Server, seed: int, payments: int, *, crash_every: int = 1500, calm_s: float = CALM_S, hasty: bool = False
+) -> Result:
+    """Live one world through and judge it; `hasty` ends it at the first law that is broken."""
     began = time.perf_counter()
     world = World(seed, server, crash_every)
     with world.alive():
         merchants = Merchants(world)
-        world.run(_lived(world, merchants, payments))
-        world.run(_quiet(world))
-        laws.judge(world, merchants)
+        world.run(_lived(world, merchants, payments, hasty=hasty))
+        if not (hasty and world.violations):
+            world.run(_quiet(world, calm_s))
+            laws.judge(world, merchants)
         statuses: dict[str, int] = {}
         for book in laws.books(world).values():
             statuses[book.status] = statuses.get(book.status, 0) + 1
@@ -77,14 +80,19 @@ def smallest(server: Server, failed: Result, *, crash_every: int = 1500) -> Resu
     return best
 
 
-async def _lived(world: World, merchants: Merchants, payments: int) -> None:
-    await merchants.all(payments, EVERY_S)
+async def _lived(world: World, merchants: Merchants, payments: int, *, hasty: bool) -> None:
+    living = asyncio.ensure_future(merchants.all(payments, EVERY_S))
+    if hasty:
+        broken = asyncio.ensure_future(world.broken.wait())
+        await asyncio.wait([living, broken], return_when=asyncio.FIRST_COMPLETED)
+    else:
+        await living
 
 
-async def _quiet(world: World) -> None:
+async def _quiet(world: World, calm_s: float) -> None:
     """Let nothing go wrong any more, and wait until nothing moves."""
     world.faults.calm = True
-    pause_s, until = LOOK_FIRST_S, world.loop.time() + CALM_S
+    pause_s, until = LOOK_FIRST_S, world.loop.time() + calm_s
     while world.loop.time() < until:
         if not laws.unsettled(world):
             return

@@ -1,5 +1,6 @@
 """One run: a world made from a seed, lived through until nothing moves any more, and judged."""
 
+import asyncio
 import hashlib
 import itertools
 import logging
@@ -22,7 +23,12 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 import tenacity
-from services.card_router import reversals
+from ulid import ULID
+from florin.card_router.v1.card_router_events_pb2 import AcquirerVoidRequested
+from florin.upi.v1.upi_events_pb2 import UpiRefundRequested
+from services.card_router.handlers import CardRouterHandlers
+from services.chassis.declare import heard_by
+from services.upi.handlers import UpiHandlers
 from services.card_router.iso8583 import masking  # noqa: F401 - loaded before the clock is taken over
 from services.chassis import bell, call, consume, contract, ids
 from services.chassis.call import CALLER, SCOPES, TENANT, TRUST_DOMAIN
@@ -42,6 +48,7 @@ from tests.simulation.psp import SimulatedPsp
 
 ACQUIRER_TIMEOUT_S = 4.0
 INTENT_TTL_S = 90.0
+AUTHORIZATION_VALID_S = 120.0
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -82,6 +89,7 @@ class World:
         self.broker = Broker(self)
         self.hosts = {name: Host(self, name) for name in ("meridian", "lakeside")}
         self.psp = SimulatedPsp(self)
+        self.broken = asyncio.Event()
         self.vault = VaultTables()
         self.processes: dict[str, Process] = {}
         self.bells: list[Any] = []
@@ -203,6 +211,7 @@ class World:
         """A law is broken."""
         self.note("LAW BROKEN", law, subject)
         self.violations.append(Violation(law, subject))
+        self.broken.set()
 
     def trace_hash(self) -> str:
         """The whole history in a few letters."""
@@ -229,10 +238,9 @@ class World:
 
     def _stand_ins(self) -> Iterator[tuple[Any, str, Any]]:
         time_ = SimpleNamespace(monotonic=self.loop.time, sleep=lambda _s: None)
-        yield ids, "ULID", self._ulid
+        yield ids, "ULID", _Ulids(self._ulid)
         yield call, "time", time_
         yield tenacity, "time", time_
-        yield reversals, "LOOK_EVERY_S", 1.0
         shim = SimpleNamespace(
             consumer=lambda _servers, group, topics, _joined, _revoked: SimulatedConsumer(PROCESS.get(), group, topics)
         )
@@ -272,6 +280,28 @@ class World:
         return listen
 
 
+def voids() -> bool:
+    """Whether the card router carries voids and refunds to acquirers."""
+    return AcquirerVoidRequested in {fact for _, _, fact in heard_by(CardRouterHandlers)}
+
+
+def upi_refunds() -> bool:
+    """Whether the UPI orchestrator refunds and cancels."""
+    return UpiRefundRequested in {fact for _, _, fact in heard_by(UpiHandlers)}
+
+
+class _Ulids:
+    """Makes ULIDs from the seed; those of something named are the library's."""
+
+    from_uuid = ULID.from_uuid
+
+    def __init__(self, fresh: Callable[[], str]) -> None:
+        self._fresh = fresh
+
+    def __call__(self) -> str:
+        return self._fresh()
+
+
 @cache
 def _composed() -> dict[str, tuple[Any, Callable[..., Any]]]:
     """Every service's own settings and wiring."""
@@ -297,6 +327,7 @@ def _composed() -> dict[str, tuple[Any, Callable[..., Any]]]:
             "acquirers": {"meridian": "meridian:1", "lakeside": "lakeside:1"},
             "acquirer_timeout_s": ACQUIRER_TIMEOUT_S,
         },
+        "orchestrator": {"authorization_valid_s": AUTHORIZATION_VALID_S if voids() else 7 * 86400.0},
         "upi": {"psp_url": "https://psp", "intent_ttl_s": INTENT_TTL_S, "sweep_s": 3.0},
     }
     composed = {}
