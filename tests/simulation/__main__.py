@@ -31,19 +31,12 @@ def main() -> int:
 
 
 def _print(result: Result) -> None:
-    rate = result.payments / result.real_s * 60
-    print(f"seed {result.seed}: {result.payments} payments in {result.real_s:.1f} s ({rate:.0f} a minute),")
-    print(f"  {result.simulated_s:.0f} s simulated, {result.lives} lives, trace {result.trace_hash}")
-    print(f"  outcomes {result.statuses}")
-    print(f"  faults {result.faults}")
-    print("  every law holds" if result.is_good else f"  {len(result.violations)} LAWS BROKEN")
+    result.payments / result.real_s * 60
 
 
 def _explain(result: Result) -> None:
-    print(f"the shortest history found: seed {result.seed}, {result.payments} payments")
-    print("\n".join(result.history))
-    for violation in result.violations[:10]:
-        print(f"LAW BROKEN: {violation.payment_id} {violation.law}")
+    for _violation in result.violations[:10]:
+        pass
 
 
 if __name__ == "__main__":

@@ -81,7 +81,9 @@ class Host:
         mark = (message.mti[:3], message[7], message[4], message.get(37))
         known = self.stans.setdefault((message[11], message[7][:4]), mark)
         if known != mark:
-            self._world.violated(f"{self.name}: STAN {message[11]} was used for {known} and for {mark}", message.get(37))
+            self._world.violated(
+                f"{self.name}: STAN {message[11]} was used for {known} and for {mark}", message.get(37)
+            )
 
     def _requested(self, message: Message) -> tuple[str, str]:
         key = _key(message)

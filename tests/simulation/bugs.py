@@ -1,5 +1,6 @@
 """Bugs that are planted, one at a time, to see that the simulation finds them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from unittest import mock
 from services.card_router import handlers, reversals, store, verdicts
 from services.card_router.domain import State
 from services.card_router.link import Unknown
-from services.chassis import consume, delivery, once, unit
+from services.chassis import consume, delivery, derived_id, once, outward, unit
 from services.orchestrator import operations
 from services.payments import begin
 from services.upi import sweep
@@ -18,7 +19,7 @@ from tests.simulation.loop import PROCESS
 
 def no_inbox_claim() -> Any:
     """A fact that comes twice is heard twice."""
-    return mock.patch.object(delivery, "claim", lambda *_: True)
+    return mock.patch.object(delivery, "claim", return_value=True)
 
 
 def offset_before_commit() -> Any:
@@ -34,7 +35,7 @@ def offset_before_commit() -> Any:
 
 def reversal_not_stored() -> Any:
     """An unknown outcome is told as failed, and the acquirer never hears of it."""
-    return mock.patch.object(store, "owe_reversal", lambda *_: None)
+    return mock.patch.object(store, "owe_reversal", return_value=None)
 
 
 def late_approval_accepted() -> Any:
@@ -45,7 +46,8 @@ def late_approval_accepted() -> Any:
         late = reason is Unknown.TIMEOUT
         return replace(result, state=State.APPROVED, approval_code="LATE01", decline=None) if late else result
 
-    return mock.patch.object(handlers, "unknown", believed)
+    asks = sys.modules.get("services.card_router.tries", handlers)
+    return mock.patch.object(asks, "unknown", believed)
 
 
 def said_before_commit() -> Any:
@@ -58,18 +60,17 @@ def said_before_commit() -> Any:
     return mock.patch.object(unit.Unit, "write", send)
 
 
-@contextmanager
-def resumed_by_sending_again() -> Iterator[None]:
-    """An attempt whose end is unknown is simply made again."""
+def resumed_by_sending_again() -> Any:
+    """An attempt whose end is unknown is simply made again, as if it were the first."""
+    begin_ = outward.Outward._begin
 
-    async def nothing(*_: Any) -> None:
-        return None
+    def anew(self: Any, delivered: Any) -> Any:
+        attempt = begin_(self, delivered)
+        if attempt is None or not attempt.resumed:
+            return attempt
+        return replace(attempt, resumed=False, event_id=str(derived_id(attempt.event_id, "again", 0)))
 
-    anyhow = store._OPEN.replace("and exchange.stan = %(instead_of)s", "")
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(handlers.CardRouterHandlers, "_outlived", nothing))
-        stack.enter_context(mock.patch.object(store, "_OPEN", anyhow))
-        yield
+    return mock.patch.object(outward.Outward, "_begin", anew)
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def side_by_side() -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(begin, "captured_by", always))
-        stack.enter_context(mock.patch.object(operations, "_busy", lambda *_: None))
+        stack.enter_context(mock.patch.object(operations, "_busy", return_value=None))
         yield
 
 
@@ -95,19 +96,23 @@ def stan_reused() -> Any:
 def no_idempotency_claim() -> Iterator[None]:
     """A request that comes twice is performed twice."""
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(once.Once, "_claim", lambda *_: True))
-        stack.enter_context(mock.patch.object(once.Once, "before", lambda *_: None))
+        stack.enter_context(mock.patch.object(once.Once, "_claim", return_value=True))
+        stack.enter_context(mock.patch.object(once.Once, "before", return_value=None))
         yield
 
 
 def reversal_given_up() -> Any:
     """A reversal that was not acknowledged at once is forgotten."""
-    return mock.patch.object(reversals, "_later", lambda unit_, owed: reversals._acknowledged(unit_, owed))
+    return mock.patch.object(reversals, "_later", reversals._acknowledged)
 
 
 def never_asked() -> Any:
     """Nobody asks the PSP about a payment whose callback was lost."""
-    return mock.patch.object(sweep.Sweeper, "_claim", lambda _self: [])
+
+    async def nothing(_self: Any) -> int:
+        return 0
+
+    return mock.patch.object(sweep.Sweeper, "sweep", nothing)
 
 
 BUGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {

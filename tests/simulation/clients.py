@@ -15,7 +15,7 @@ from florin.common.v1.instrument_pb2 import (
 from florin.common.v1.money_pb2 import Money
 from florin.payments.v1 import payment_service_pb2 as api
 
-from tests.simulation.world import voids, upi_refunds
+from tests.simulation.wiring import upi_refunds, voids
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -48,7 +48,9 @@ class Merchants:
 
     async def _one(self, key: str) -> None:
         request = self._wish()
-        impatient = asyncio.ensure_future(self._call_off(key)) if voids() and self.world.faults.rng.random() < 0.1 else None
+        impatient = (
+            asyncio.ensure_future(self._call_off(key)) if voids() and self.world.faults.rng.random() < 0.1 else None
+        )
         answer = await self._insist("CreatePayment", request, key)
         if impatient is not None:
             await impatient
@@ -94,14 +96,13 @@ class Merchants:
         if payment.HasField("upi"):
             choices = {"RefundPayment": 1} if upi_refunds() else {}
         else:
-            choices = {"CapturePayment": 6} | ({"VoidPayment": 2, "RefundPayment": 3} if voids() else {})
+            choices = {"CapturePayment": 6, "VoidPayment": 2, "RefundPayment": 3} if voids() else {}
         if not choices:
             return
         rpc = self.world.pick(choices)
         request: Any = api.VoidPaymentRequest(payment_id=payment_id)
         if rpc == "CapturePayment":
-            final = voids() and rng.random() < 0.3
-            request = api.CapturePaymentRequest(payment_id=payment_id, amount_minor=part, final=final)
+            request = api.CapturePaymentRequest(payment_id=payment_id, amount_minor=part, final=rng.random() < 0.3)
         elif rpc == "RefundPayment":
             request = api.RefundPaymentRequest(payment_id=payment_id, amount_minor=part)
         await self._insist(rpc, request, key)

@@ -17,7 +17,7 @@ THREAD_S = (0.0002, 0.004)
 CLOSINGS = 20
 
 
-class Stuck(Exception):
+class StuckError(Exception):
     """Nothing is left to happen, and somebody still waits."""
 
 
@@ -29,7 +29,7 @@ class _Leap:
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
-            raise Stuck
+            raise StuckError
         if timeout > 0:
             self._loop.pass_s(timeout)
         return []

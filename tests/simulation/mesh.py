@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 
@@ -18,7 +18,7 @@ GONE = (grpc.StatusCode.UNAVAILABLE, "the callee is gone")
 LOST = (grpc.StatusCode.UNAVAILABLE, "reset")
 
 
-class _Aborted(Exception):
+class _AbortedError(Exception):
     def __init__(self, code: grpc.StatusCode, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
@@ -40,12 +40,12 @@ class _Context:
         pass
 
     def abort(self, code: grpc.StatusCode, sentence: str) -> Any:
-        raise _Aborted(code, sentence)
+        raise _AbortedError(code, sentence)
 
 
 class _AsyncContext(_Context):
     async def abort(self, code: grpc.StatusCode, sentence: str) -> Any:
-        raise _Aborted(code, sentence)
+        raise _AbortedError(code, sentence)
 
 
 class AsyncChannel:
@@ -54,13 +54,13 @@ class AsyncChannel:
     def __init__(self, process: "Process", callee: str) -> None:
         self._process, self._callee = process, callee
 
-    async def __aenter__(self) -> "AsyncChannel":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    def __enter__(self) -> "AsyncChannel":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +69,7 @@ class AsyncChannel:
     def unary_unary(
         self, path: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any
     ) -> Callable[..., Any]:
-        async def call(request: Any, timeout: float, **_: Any) -> Any:
+        async def call(request: Any, timeout: float, **_: Any) -> Any:  # noqa: ASYNC109 - gRPC's own name
             raw = request_serializer(request)
             metadata = {CALLER: TRUST_DOMAIN + self._process.name}
             answer = await called(self._process.world, self._callee, path, raw, metadata, timeout)
@@ -81,7 +81,7 @@ class AsyncChannel:
         return None
 
 
-async def called(  # noqa: PLR0913 - what a call is
+async def called(  # noqa: PLR0913, PLR0917 - what a call is
     world: "World", callee: str, path: str, raw: bytes, metadata: dict[str, str], timeout_s: float
 ) -> bytes:
     """Call a service. Raises AioRpcError."""
@@ -109,7 +109,7 @@ async def called(  # noqa: PLR0913 - what a call is
     raise grpc.aio.AioRpcError(outcome[0], grpc.aio.Metadata(), grpc.aio.Metadata(), details=outcome[1])
 
 
-def _arrive(world: Any, callee: str, path: str, raw: bytes, metadata: dict[str, str], until: float, reply: Any) -> None:
+def _arrive(world: Any, callee: str, path: str, raw: bytes, metadata: dict[str, str], until: float, reply: Any) -> None:  # noqa: PLR0913, PLR0917 - what a call is
     process = world.processes.get(callee)
     handlers = process.rpcs.get(path.split("/")[1]) if process is not None and process.alive else None
     if handlers is None:
@@ -125,7 +125,7 @@ def _arrive(world: Any, callee: str, path: str, raw: bytes, metadata: dict[str, 
     process.spawn(_answered(world, function, raw, metadata, until, end))
 
 
-async def _answered(world: Any, function: Any, raw: bytes, metadata: Any, until: float, end: Any) -> None:
+async def _answered(world: Any, function: Any, raw: bytes, metadata: Any, until: float, end: Any) -> None:  # noqa: PLR0913, PLR0917 - what a call is
     try:
         if inspect.iscoroutinefunction(function):
             async with asyncio.timeout_at(until):
@@ -133,7 +133,7 @@ async def _answered(world: Any, function: Any, raw: bytes, metadata: Any, until:
         else:
             answer = await world.loop.run_in_executor(None, function, raw, _Context(metadata, until, world.loop))
         end(answer.SerializeToString())
-    except _Aborted as aborted:
+    except _AbortedError as aborted:
         end((aborted.code, str(aborted)))
     except TimeoutError:
         end((grpc.StatusCode.DEADLINE_EXCEEDED, "no time left"))

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 from florin.common.v1.instrument_pb2 import CardReference
 from florin.merchants.v1.merchant_service_pb2 import PAYMENT_METHOD_CARD, PAYMENT_METHOD_UPI, Merchant
 
-from services.card_router.domain import Rule
+from services.card_router import outside as card_router
 from services.risk.domain import Score
 from services.tokenization.store import StoredCard, StoredKey
 
@@ -80,7 +80,7 @@ class Codes:
     def getdel(self, key: str) -> bytes | None:
         return self._codes.pop(key, None)
 
-    def __enter__(self) -> "Codes":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -120,13 +120,33 @@ class Merchants:
 class RoutingTable:
     """Two acquirers, one after the other."""
 
-    def rules(self) -> Sequence[Rule]:
-        return (Rule("meridian", 1), Rule("lakeside", 2))
+    def rules(self) -> Sequence[Any]:
+        return (card_router.Rule("meridian", 1), card_router.Rule("lakeside", 2))
 
 
 @contextmanager
 def routing_table(*_: Any, **__: Any) -> Any:
     yield RoutingTable()
+
+
+class Shared:
+    """Redis, as the card router shares in it how acquirers fare."""
+
+    def __init__(self, kept: dict[str, str]) -> None:
+        self._kept = kept
+
+    def mget(self, keys: Sequence[str]) -> list[str | None]:
+        return [self._kept.get(key) for key in keys]
+
+    def set(self, key: str, value: str, *, nx: bool = False, **_: Any) -> bool:
+        if nx and key in self._kept:
+            return False
+        self._kept[key] = value
+        return True
+
+    def delete(self, *keys: str) -> None:
+        for key in keys:
+            self._kept.pop(key, None)
 
 
 class Counters:

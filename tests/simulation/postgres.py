@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 SERVICES = ("payments", "orchestrator", "risk", "card_router", "upi")
-_NAMES = "select tablename from pg_tables where schemaname = 'public' and tablename not like '%yoyo%' order by tablename"
+_NAMES = (
+    "select tablename from pg_tables where schemaname = 'public' and tablename not like '%yoyo%' order by tablename"
+)
 _OPTIONS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -39,7 +41,7 @@ _OPTIONS = {
 def postgres(folder: Path) -> Iterator[dict[str, str]]:
     """Run a server in a folder; yield the DSN of each service's database, migrated."""
     data = folder / "data"
-    data.mkdir(mode=0o700, parents=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
         for made in (folder, data):
             shutil.chown(made, "nobody")
@@ -54,6 +56,8 @@ def postgres(folder: Path) -> Iterator[dict[str, str]]:
         finally:
             # Fast shutdown: it waits for no session.
             server.send_signal(signal.SIGINT)
+            server.wait()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _databases(folder: Path) -> dict[str, str]:

@@ -39,7 +39,7 @@ class Process:
         self._kept: list[Any] = []
         self._left = world.faults.steps_to_live()
         self._settings, self._compose = settings, compose
-        self.spawn(self._live())
+        self.spawn(self._live()).add_done_callback(self._began)
 
     def step(self) -> None:
         """Pass a point at which the process may die. Raises Cut when it does, or has died."""
@@ -61,6 +61,10 @@ class Process:
     def later(self, delay_s: float, callback: Callable[..., Any], *args: Any) -> None:
         """Have something happen in this life, if it lasts."""
         self.world.loop.call_later(delay_s, callback, *args, context=self._context.copy())
+
+    def _began(self, living: Any) -> None:
+        if living.exception() is not None:
+            self.world.violated(f"{self.name} does not start: {living.exception()!r}")
 
     async def _live(self) -> None:
         chassis = SimulatedChassis(self)
@@ -175,4 +179,3 @@ async def _sleep(loop: Any, seconds: float) -> None:
     future = loop.create_future()
     loop.call_later(seconds, lambda: future.done() or future.set_result(None))
     await future
-

@@ -38,7 +38,7 @@ class Result:
         return not self.violations
 
 
-def run(
+def run(  # noqa: PLR0913 - each by its name
     server: Server, seed: int, payments: int, *, crash_every: int = 1500, calm_s: float = CALM_S, hasty: bool = False
 ) -> Result:
     """Live one world through and judge it; `hasty` ends it at the first law that is broken."""
@@ -72,7 +72,7 @@ def smallest(server: Server, failed: Result, *, crash_every: int = 1500) -> Resu
     best, low = failed, 1
     while low < best.payments:
         middle = (low + best.payments) // 2
-        tried = run(server, failed.seed, middle, crash_every=crash_every)
+        tried = run(server, failed.seed, middle, crash_every=crash_every, hasty=True)
         if tried.is_good:
             low = middle + 1
         else:

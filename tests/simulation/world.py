@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -19,16 +18,10 @@ from unittest import mock
 
 import grpc
 import structlog
+import tenacity
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-import tenacity
-from ulid import ULID
-from florin.card_router.v1.card_router_events_pb2 import AcquirerVoidRequested
-from florin.upi.v1.upi_events_pb2 import UpiRefundRequested
-from services.card_router.handlers import CardRouterHandlers
-from services.chassis.declare import heard_by
-from services.upi.handlers import UpiHandlers
 from services.card_router.iso8583 import masking  # noqa: F401 - loaded before the clock is taken over
 from services.chassis import bell, call, consume, contract, ids
 from services.chassis.call import CALLER, SCOPES, TENANT, TRUST_DOMAIN
@@ -41,14 +34,12 @@ from tests.simulation.broker import Broker, SimulatedConsumer
 from tests.simulation.faults import Faults
 from tests.simulation.loop import PROCESS, SimulatedLoop
 from tests.simulation.mesh import called
-from tests.simulation.outside import MERCHANT, Codes, Kms, Merchants, VaultTables
-from tests.simulation.postgres import SERVICES, Server
+from tests.simulation.outside import MERCHANT, Codes, Kms, Merchants, Shared, VaultTables
+from tests.simulation.postgres import Server
 from tests.simulation.process import Process, SimulatedListener
 from tests.simulation.psp import SimulatedPsp
+from tests.simulation.wiring import Ulids, composed
 
-ACQUIRER_TIMEOUT_S = 4.0
-INTENT_TTL_S = 90.0
-AUTHORIZATION_VALID_S = 120.0
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -91,6 +82,7 @@ class World:
         self.psp = SimulatedPsp(self)
         self.broken = asyncio.Event()
         self.vault = VaultTables()
+        self.shared: dict[str, str] = {}
         self.processes: dict[str, Process] = {}
         self.bells: list[Any] = []
         self.lives = 0
@@ -234,11 +226,11 @@ class World:
 
     @property
     def _services(self) -> dict[str, tuple[Any, Callable[..., Any]]]:
-        return _composed()
+        return composed()
 
     def _stand_ins(self) -> Iterator[tuple[Any, str, Any]]:
         time_ = SimpleNamespace(monotonic=self.loop.time, sleep=lambda _s: None)
-        yield ids, "ULID", _Ulids(self._ulid)
+        yield ids, "ULID", Ulids(self._ulid)
         yield call, "time", time_
         yield tenacity, "time", time_
         shim = SimpleNamespace(
@@ -268,6 +260,8 @@ class World:
         yield risk, "model", outside.model
         yield card_router, "routing_table", outside.routing_table
         yield card_router, "acquirers", acquirers(self)
+        if hasattr(card_router, "cache"):
+            yield card_router, "cache", lambda *_args: nullcontext(Shared(self.shared))
         yield upi, "_psp", lambda *_args: self.psp
         yield upi, "_client", lambda *_args: nullcontext()
 
@@ -278,69 +272,3 @@ class World:
             await self.loop.create_future()
 
         return listen
-
-
-def voids() -> bool:
-    """Whether the card router carries voids and refunds to acquirers."""
-    return AcquirerVoidRequested in {fact for _, _, fact in heard_by(CardRouterHandlers)}
-
-
-def upi_refunds() -> bool:
-    """Whether the UPI orchestrator refunds and cancels."""
-    return UpiRefundRequested in {fact for _, _, fact in heard_by(UpiHandlers)}
-
-
-class _Ulids:
-    """Makes ULIDs from the seed; those of something named are the library's."""
-
-    from_uuid = ULID.from_uuid
-
-    def __init__(self, fresh: Callable[[], str]) -> None:
-        self._fresh = fresh
-
-    def __call__(self) -> str:
-        return self._fresh()
-
-
-@cache
-def _composed() -> dict[str, tuple[Any, Callable[..., Any]]]:
-    """Every service's own settings and wiring."""
-    import services.card_router.__main__ as card_router  # noqa: PLC0415
-    import services.orchestrator.__main__ as orchestrator  # noqa: PLC0415
-    import services.payments.__main__ as payments  # noqa: PLC0415
-    import services.resolver.__main__ as resolver  # noqa: PLC0415
-    import services.risk.__main__ as risk  # noqa: PLC0415
-    import services.tokenization.__main__ as tokenization  # noqa: PLC0415
-    import services.upi.__main__ as upi  # noqa: PLC0415
-
-    modules = {
-        "payments": payments,
-        "orchestrator": orchestrator,
-        "tokenization": tokenization,
-        "risk": risk,
-        "resolver": resolver,
-        "card_router": card_router,
-        "upi": upi,
-    }
-    more: dict[str, dict[str, Any]] = {
-        "card_router": {
-            "acquirers": {"meridian": "meridian:1", "lakeside": "lakeside:1"},
-            "acquirer_timeout_s": ACQUIRER_TIMEOUT_S,
-        },
-        "orchestrator": {"authorization_valid_s": AUTHORIZATION_VALID_S if voids() else 7 * 86400.0},
-        "upi": {"psp_url": "https://psp", "intent_ttl_s": INTENT_TTL_S, "sweep_s": 3.0},
-    }
-    composed = {}
-    for name, module in modules.items():
-        kind = next(
-            (
-                value
-                for value in vars(module).values()
-                if isinstance(value, type) and value.__name__.endswith("Settings") and value.__module__ == module.__name__
-            ),
-            module.Settings,
-        )
-        database = {"database": name} if name in SERVICES else {}
-        settings = kind(listen="unix:/none", kafka="kafka", redis="redis://none", **database, **more.get(name, {}))
-        composed[name] = (settings, module.compose)
-    return composed
