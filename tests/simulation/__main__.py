@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,12 +32,24 @@ def main() -> int:
 
 
 def _print(result: Result) -> None:
-    result.payments / result.real_s * 60
+    rate = result.payments / result.real_s * 60
+    _say(f"seed {result.seed}: {result.payments} payments in {result.real_s:.1f} s ({rate:.0f} a minute),")
+    _say(f"  {result.simulated_s:.0f} s simulated, {result.lives} lives, trace {result.trace_hash}")
+    _say(f"  outcomes {result.statuses}")
+    _say(f"  faults {result.faults}")
+    _say("  every law holds" if result.is_good else f"  {len(result.violations)} LAWS BROKEN")
 
 
 def _explain(result: Result) -> None:
-    for _violation in result.violations[:10]:
-        pass
+    _say(f"the shortest history found: seed {result.seed}, {result.payments} payments")
+    _say("\n".join(result.history))
+    for violation in result.violations[:10]:
+        _say(f"LAW BROKEN: {violation.payment_id} {violation.law}")
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
