@@ -40,7 +40,7 @@ _WITHIN = """payment_id collate "C" >= %(first)s and payment_id collate "C" < %(
 _VIEWS = f"select payment_id, document, pending from payment where {_WITHIN}"  # noqa: S608 - words of our own
 _POSITIONS = f"select payment_id, state, lapses_at, updated_at from payment where {_WITHIN}"  # noqa: S608
 _EXCHANGES = f"""
-    select payment_id, operation, state, acquirer, exchange.stan, exchange.sent_at, answered_at, due_at, acknowledged_at
+    select payment_id, operation, state, acquirer, exchange.stan, exchange.sent_at, owed_at, due_at, acknowledged_at
     from exchange left join reversal using (exchange_id) where {_WITHIN} or exchange.stan = any(%(stans)s)
 """  # noqa: S608
 _INTENTS = f"select payment_id, tr, stage, due_at from intent where {_WITHIN} or tr = any(%(trs)s)"  # noqa: S608
@@ -125,13 +125,12 @@ def _operation(row: Row | None) -> str:
 
 def _exchange(row: Row) -> Exchange:
     sent_at = row["sent_at"].astimezone(UTC)
-    owed_since = (row["answered_at"] or sent_at).astimezone(UTC)
     return Exchange(
         payment_id=row["payment_id"],
         operation=row["operation"],
         state=row["state"],
         key=Key(row["acquirer"], row["stan"], f"{sent_at:%m%d%H%M%S}"),
-        reversal=Reversal(owed_since, row["due_at"], row["acknowledged_at"]) if row["due_at"] else None,
+        reversal=Reversal(row["owed_at"], row["due_at"], row["acknowledged_at"]) if row["owed_at"] else None,
     )
 
 
