@@ -19,7 +19,6 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     "payments": ("replay.key",),
     "card_router": ("replay.key",),
     "orchestrator": ("replay.key",),
-    "card_router": ("replay.key",),
     "risk": ("replay.key", "vpa.key"),
     "upi": ("replay.key", API_KEY, WEBHOOK_SECRET),
 }
