@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test check gen breaking up down clean bench
+.PHONY: help run test check simulate gen breaking up down clean bench
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -39,6 +39,9 @@ check: .venv/ready ## Lint, types, contracts, structure, and the tests that need
 	$(BIN)/lint-imports
 	$(BIN)/python -m mesh.contracts.generate --breaking $(BASE)
 	$(BIN)/python -m pytest -q -n 2 -m "not real and not journey"
+
+simulate: .venv/ready ## Live ten random seeds through in the deterministic simulation: time, network and crashes are simulated
+	$(BIN)/python -m tests.simulation --seeds 10 --payments 300
 
 gen: .venv/ready ## Write gen/ anew from proto/
 	$(BIN)/python -m mesh.contracts.generate

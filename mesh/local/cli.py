@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mesh.local import bench, bench_link, bench_xds, dlq, downloads, mesh_commands, pay, screen, terminal_commands
+from mesh.local.check.command import check
 from mesh.local.run import AlreadyUpError, Run, StartFailedError
 from mesh.local.state import REPOSITORY
 from mesh.topology import SERVICES
@@ -33,6 +34,7 @@ bench.bench.command()(bench_xds.xds)
 bench.bench.command()(bench_link.link)
 app.command("trace")(pay.trace)
 app.command("access")(pay.access)
+app.command("check")(check)
 
 
 @app.callback()

@@ -24,7 +24,7 @@ from mesh.resources import ads, http, routing
 from mesh.resources.clusters import LOCAL
 from mesh.resources.tls import Secrets, taking
 from mesh.resources.typed import exact, extension, header, packed, tcp
-from mesh.topology import EDGE, OPERATOR, TRUST_DOMAIN, Contracts, Method, Topology, spiffe_id
+from mesh.topology import EDGE, IDENTITIES, OPERATOR, TRUST_DOMAIN, Contracts, Method, Topology, spiffe_id
 
 INBOUND: Final = "inbound"
 """The name of the listener and of its route table."""
@@ -48,6 +48,7 @@ def inbound(topology: Topology, name: str, secrets: Secrets) -> listener.Listene
     place = topology.places[name]
     speakers = sorted({EDGE}.union(*(method.on_behalf for method in topology.contracts.of(name))))
     filters = [
+        one_identity(),
         authorization(topology.contracts, name),
         _removed("unless_the_edge", FROM_THE_EDGE, unless=[EDGE]),
         _removed("unless_on_behalf", [TENANT], unless=speakers),
@@ -74,6 +75,25 @@ def routes(contracts: Contracts, name: str) -> route.RouteConfiguration:
         ],
         request_headers_to_add=[header(CALLER, "%DOWNSTREAM_PEER_URI_SAN%")],
     )
+
+
+def one_identity() -> manager.HttpFilter:
+    """Return the filter that lets in only a certificate whose one URI SAN is an identity of the mesh (X509-SVID, 2).
+
+    TLS and the rules of RBAC ask whether some name of a certificate fits; this asks whether it is all that is there.
+    """
+    admit = xds_matcher.MatcherOnMatch(action=_verdict("admitted", rbac.RbacAction.ALLOW))
+    tree = xds_matcher.MatcherMatcherTree(
+        input=xds_core.TypedExtensionConfig(name="caller", typed_config=packed(UriSanInput())),
+        exact_match_map=xds_matcher.MatcherMatcherTreeMatchMap(map={spiffe_id(name): admit for name in IDENTITIES}),
+    )
+    refuse = xds_matcher.MatcherOnMatch(action=_verdict("refused", rbac.RbacAction.DENY))
+    matcher_of_names = xds_matcher.Matcher(matcher_tree=tree, on_no_match=refuse)
+    return http.http_filter("one_identity", rbac_filter.Rbac(matcher=matcher_of_names))
+
+
+def _verdict(name: str, action: rbac.RbacAction) -> xds_core.TypedExtensionConfig:
+    return xds_core.TypedExtensionConfig(name=name, typed_config=packed(rbac.Action(name=name, action=action)))
 
 
 def authorization(contracts: Contracts, name: str) -> manager.HttpFilter:

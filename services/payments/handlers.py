@@ -29,6 +29,9 @@ from services.payments.domain import FINAL
 from services.payments.outcomes import REFUSALS, after
 from services.payments.store import View
 
+# What the ids of cancels begin with.
+CANCEL = "can_"
+
 
 class PaymentsHandlers:
     """Keeps the merchant's view up to date."""
@@ -84,7 +87,9 @@ class PaymentsHandlers:
 def _ended(unit: Unit, fact: Message, operation_id: str) -> None:
     view = _locked(unit, fact.payment_id)  # type: ignore[attr-defined]
     changed = replace(view, payment=after(view.payment, fact, unit.now))
-    if operation_id and view.pending == operation_id:
+    # Money that moved all the same ends a cancel: nothing else will.
+    called_off_too_late = changed.payment.status in FINAL and view.pending.startswith(CANCEL)
+    if called_off_too_late or (operation_id and view.pending == operation_id):
         changed = replace(changed, pending="")
     if operation_id and isinstance(fact, REFUSALS):
         changed = replace(changed, refused=operation_id, refusal=fact.decline)

@@ -1,12 +1,10 @@
 """Real sidecars between a caller and a callee: what the contracts allow passes, everything else is refused as gRPC."""
 
 import base64
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import httpx
@@ -17,8 +15,9 @@ from google.rpc.status_pb2 import Status
 from mesh.identity.store import ensure
 from mesh.topology import IDENTITIES
 from tests.mesh.backend import Backend, served
+from tests.mesh.direct import direct, knock
 from tests.mesh.tokens import issuer
-from tests.mesh.world import HOST, World, admin_socket, running, world
+from tests.mesh.world import World, admin_socket, running, world
 
 pytestmark = pytest.mark.real
 
@@ -126,21 +125,9 @@ def test_the_operator_sees_health_and_reflection(mesh: World, vault: Backend) ->
     assert [seen.metadata["x-florin-caller"] for seen in vault.seen] == ["spiffe://florin.internal/operator"] * 2
 
 
-def direct(mesh: World, identities: Path, identity: str | None) -> httpx.Client:
-    """Somebody who goes around the sidecar's outbound side, straight to the callee's port."""
-    context = ssl.create_default_context(cafile=str(mesh.identities / "bundle.pem"))
-    context.check_hostname = False
-    context.set_alpn_protocols(["h2"])
-    if identity:
-        context.load_cert_chain(identities / identity / "cert.pem", identities / identity / "key.pem")
-    url = f"https://{HOST}:{mesh.topology.places['tokenization'].port}"
-    return httpx.Client(verify=context, http1=False, http2=True, base_url=url)
-
-
 def knocked(mesh: World, identity: str, path: str) -> httpx.Response:
-    headers = {"content-type": "application/grpc", "te": "trailers"}
-    with direct(mesh, mesh.identities, identity) as client:
-        return client.post(path, headers=headers, content=bytes(5))
+    with direct(mesh, "tokenization", mesh.identities, identity) as client:
+        return knock(client, path)
 
 
 @pytest.mark.parametrize(
@@ -165,17 +152,6 @@ def test_the_callee_checks_again(mesh: World, vault: Backend, identity: str, pat
 def test_and_lets_in_whom_it_should(mesh: World, vault: Backend, identity: str, path: str) -> None:
     assert knocked(mesh, identity, path).status_code == httpx.codes.OK
     assert vault.last.path == path
-
-
-@pytest.mark.parametrize("who", ["nobody", "foreign authority"])
-def test_without_a_certificate_of_the_mesh_there_is_no_connection(
-    mesh: World, vault: Backend, tmp_path: Path, who: str
-) -> None:
-    ensure(tmp_path, ["payments"], datetime.now(UTC))
-    identity = None if who == "nobody" else "payments"
-    with direct(mesh, tmp_path, identity) as client, pytest.raises(httpx.TransportError):
-        client.post(f"{VAULT}/GetSealingKey", headers={"content-type": "application/grpc"}, content=bytes(5))
-    assert vault.seen == []
 
 
 def unavailable_once(backend: Backend) -> None:

@@ -86,3 +86,17 @@ def test_a_refusal_is_of_its_own_operation(database: Database) -> None:
         view = store.find(connection, "mer_demo", PAYMENT_ID)
     assert view is not None
     assert (view.pending, view.refused, view.refusal) == ("voi_2", "voi_1", NO)
+
+
+def test_money_that_moved_all_the_same_ends_a_cancel(database: Database) -> None:
+    given(database)
+    with database.unit("given", "test") as unit:
+        store.save(unit, store.View(a_payment(), pending="can_1"))
+    captured = outcomes.PaymentCaptured(**HEAD, amount=MONEY, final=True)
+
+    deliver(database, Broker(), delivered("payments", PaymentsHandlers(), captured))
+
+    with database.connection() as connection:
+        view = store.find(connection, "mer_demo", PAYMENT_ID)
+    assert view is not None
+    assert view.pending == ""

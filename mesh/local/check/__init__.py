@@ -1,0 +1,1 @@
+"""`florin check`: whether a window of time adds up, from everybody's own books."""
