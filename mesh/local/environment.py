@@ -18,6 +18,7 @@ API_KEY, WEBHOOK_SECRET = "psp.key", "psp.webhook"
 SECRETS: Mapping[str, tuple[str, ...]] = {
     "payments": ("replay.key",),
     "orchestrator": ("replay.key",),
+    "card_router": ("replay.key",),
     "risk": ("replay.key", "vpa.key"),
     "upi": ("replay.key", API_KEY, WEBHOOK_SECRET),
 }
