@@ -59,6 +59,10 @@ def test_the_stubs(shell: dict[str, str]) -> None:
     assert run([sys.executable, "-c", example("python", "MerchantServiceStub")], shell) == "Florin Demo Store\n"
 
 
+def test_the_stubs_at_the_edge(shell: dict[str, str]) -> None:
+    run([sys.executable, "-c", example("python", "PaymentServiceStub")], shell)
+
+
 def test_every_link_leads_somewhere() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text())]
