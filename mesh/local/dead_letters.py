@@ -13,7 +13,6 @@ from services.chassis.envelope import Record, header_text, opened
 from services.chassis.errors import Poison
 
 TIMEOUT_S = 10
-BATCH = 500
 # Nothing is ever committed under it: whoever looks sees everything, and hinders nobody.
 GROUP = "florin.operator.dead-letters"
 
@@ -85,17 +84,16 @@ def _records(consumer: Consumer) -> Iterator[tuple[Record, datetime]]:
     unread = {(part.topic, part.partition): part for part in _partitions(consumer)}
     consumer.assign(list(unread.values()))
     while unread:
-        messages = consumer.consume(BATCH, timeout=TIMEOUT_S)
-        if not messages:
+        message = consumer.poll(TIMEOUT_S)
+        if message is None:
             raise TimeoutError("Kafka says nothing")
-        for message in messages:
-            error = message.error()
-            if error is None:
-                yield _record(message), datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name; librdkafka's inner codes begin so
-                unread.pop((message.topic() or "", message.partition() or 0), None)
-            else:
-                raise KafkaException(error)
+        error = message.error()
+        if error is None:
+            yield _record(message), datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC)
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name; librdkafka's inner codes begin so
+            unread.pop((message.topic() or "", message.partition() or 0), None)
+        else:
+            raise KafkaException(error)
 
 
 def _partitions(consumer: Consumer) -> list[TopicPartition]:

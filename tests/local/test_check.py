@@ -11,11 +11,13 @@ from mesh.local.check.command import Seen, lasting
 from mesh.local.check.facts import (
     Amounts,
     Books,
+    Doubt,
     Exchange,
     Finding,
     Intent,
     Key,
     Letter,
+    OpenRefund,
     Order,
     Position,
     Posting,
@@ -207,6 +209,8 @@ def test_where_everybody_agrees_nothing_is_found() -> None:
     (after(instead("orders", 1, status="SUCCESS"), instead("intents", 1, due_at=None)), "pay_upi_open",
      "order at the PSP", "open, as here", "SUCCESS"),
     (more("orders", Order("tr9", "SUCCESS", 5, NOON)), "PSP order tr9", "money nobody asked for", "none", "paid 5"),
+    (more("doubts", Doubt("pay_upi", "amount_mismatch")), "pay_upi", "callback for a person", "none",
+     "amount_mismatch"),
     # What the merchant sees
     (shown("pay_bought", revision=2), "pay_bought", "revision, merchant's view", "3", "2"),
     (shown("pay_bought", status="AUTHORIZED"), "pay_bought", "status, merchant's view", "CAPTURED", "AUTHORIZED"),
@@ -230,6 +234,8 @@ def test_where_everybody_agrees_nothing_is_found() -> None:
      "the acquirer to acknowledge a reversal by 2026-11-24 11:59:00", "waiting since 2026-11-24 12:00:00"),
     (instead("intents", 1, due_at=LONG_AGO), "pay_upi_open", "stuck", "the payer by 2026-11-24 11:59:00",
      "waiting since 2026-11-24 12:00:00"),
+    (after(moved("pay_upi", under_way="refund ref_1"), more("refunds", OpenRefund("ref_1", LONG_AGO))),
+     "pay_upi", "stuck", "the answer to refund ref_1 by 2026-11-24 11:59:00", "waiting since 2026-11-24 12:00:00"),
     (moved("pay_held", lapses_at=LONG_AGO), "pay_held", "stuck", "a capture by 2026-11-24 11:59:00",
      "waiting since 2026-11-24 12:00:00"),
     # What services have set aside or not said
@@ -254,6 +260,8 @@ def test_each_difference_is_named(plant: Plant, payment: str, what: str, expecte
     (after(moved("pay_upi_open", is_deemed=True, changed_at=LONG_AGO), shown("pay_upi_open", status="PROCESSING"),
            instead("intents", 1, due_at=None)), "pay_upi_open", "the payer's bank"),
     (after(moved("pay_held", is_canceling=True), shown("pay_held", pending="can_1")), "pay_held", "a capture"),
+    (after(moved("pay_upi", under_way="refund ref_1", changed_at=LONG_AGO),
+           more("refunds", OpenRefund("ref_1", SOON))), "pay_upi", "the answer to refund ref_1"),
     (forgotten("positions", "pay_no"), "pay_no", "the orchestrator to hear of it"),
 ])  # fmt: skip
 def test_what_is_under_way_in_time_is_named_and_no_difference(plant: Plant, payment: str, waits_for: str) -> None:

@@ -45,7 +45,7 @@ def check(ctx: typer.Context, since: Since = None, until: Until = None) -> None:
     window = (_aware(since) if since else None, _aware(until) if until else datetime.now(UTC))
     try:
         seen = lasting(lambda: _look(run, window))
-    except (psycopg.Error, KafkaException, TimeoutError, KeyError):
+    except (psycopg.OperationalError, KafkaException, TimeoutError, KeyError):
         complain("The databases or Kafka do not answer: start Florin with `florin up`.")
         raise typer.Exit(1) from None
     flying = flights(seen.books)

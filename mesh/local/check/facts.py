@@ -110,6 +110,22 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenRefund:
+    """A refund over UPI that has not ended. due_at: when the PSP is asked next; None for never again."""
+
+    operation_id: str
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A callback of a PSP that says that money stands against the books: a person must look."""
+
+    payment_id: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order in the PSP's journal, and what was given back of it."""
 
@@ -155,6 +171,8 @@ class Books:
     exchanges: Sequence[Exchange] = ()
     postings: Sequence[Posting] = ()
     intents: Sequence[Intent] = ()
+    refunds: Sequence[OpenRefund] = ()
+    doubts: Sequence[Doubt] = ()
     orders: Sequence[Order] = ()
     letters: Sequence[Letter] = ()
     unsaid: Sequence[Unsaid] = ()

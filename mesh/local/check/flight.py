@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from mesh.local.check.facts import Books, Exchange, Finding, Flight, Intent, Position, Reversal
+from mesh.local.check.facts import Books, Exchange, Finding, Flight, Intent, OpenRefund, Position, Reversal
 
 PATIENCE = timedelta(minutes=2)
 ENDED = frozenset({"captured", "refunded", "voided", "declined", "failed", "expired", "canceled"})
@@ -18,6 +18,7 @@ def flights(books: Books) -> list[Flight]:
     """Return everything that payments wait for."""
     intents = {intent.payment_id: intent for intent in books.intents}
     owed = owed_reversals(books)
+    refunds = {refund.operation_id: refund for refund in books.refunds}
     found: list[Flight] = []
     for payment_id in books.payment_ids:
         position = books.positions.get(payment_id)
@@ -25,7 +26,9 @@ def flights(books: Books) -> list[Flight]:
             since = books.views[payment_id].created_at
             found.append(Flight(payment_id, "the orchestrator to hear of it", since, since + PATIENCE))
         else:
-            found.extend(_of(position, intents.get(payment_id), owed.get(payment_id)))
+            found.extend(_doing(position, owed.get(payment_id), refunds))
+            if position.stage not in ENDED and not position.under_way:
+                found.append(_between(position, intents.get(payment_id)))
     return found
 
 
@@ -49,14 +52,15 @@ def _owed(exchange: Exchange) -> Reversal | None:
     return exchange.reversal if exchange.reversal and exchange.reversal.acknowledged_at is None else None
 
 
-def _of(position: Position, intent: Intent | None, owed: Reversal | None) -> Iterator[Flight]:
+def _doing(position: Position, owed: Reversal | None, refunds: Mapping[str, OpenRefund]) -> Iterator[Flight]:
     payment_id, since = position.payment_id, position.changed_at
     # A reversal is sent until it is acknowledged: whoever waits for it may as long as somebody repeats it.
     until = owed.due_at + PATIENCE if owed else since + PATIENCE
     for operation in filter(None, (position.under_way, position.releasing)):
-        yield Flight(payment_id, f"the answer to {operation}", since, until)
-    if position.stage not in ENDED and not position.under_way:
-        yield _between(position, intent)
+        refund = refunds.get(operation.split()[-1])
+        # A bank may take days over a refund: what counts is that its PSP is asked in time.
+        asked = refund.due_at and refund.due_at + PATIENCE if refund else until
+        yield Flight(payment_id, f"the answer to {operation}", since, asked)
     if owed and not position.under_way and not position.releasing:
         yield Flight(payment_id, "the acquirer to acknowledge a reversal", owed.owed_since, until)
 

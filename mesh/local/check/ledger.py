@@ -10,6 +10,7 @@ from mesh.local.check.flight import PATIENCE, flights, owed_reversals, stuck
 _NOT_TOLD = {"tokenizing", "screening", "routing"}
 _ASKING = {"authorization", "purchase"}
 SUCCESS = "SUCCESS"
+_ENDED = {SUCCESS, "FAILED", "EXPIRED", "CANCELED"}
 Postings = Mapping[Key, Sequence[Posting]]
 
 
@@ -31,6 +32,7 @@ def findings(books: Books) -> list[Finding]:
         *_views(books),
         *_cards(books),
         *_upi(books),
+        *(Finding(one.payment_id, "callback for a person", "none", one.verdict) for one in books.doubts),
         *_unasked(books),
         *(Finding(one.key, "dead letter", "none", f"{one.name} {one.fact}: {one.reason}") for one in books.letters),
         *_unsaid(books),
@@ -154,7 +156,7 @@ def _paid(position: Position, order: Order | None) -> Iterator[Finding]:
 
 def _overlooked(intent: Intent | None, order: Order | None) -> Iterator[Finding]:
     """Yield what the PSP knows the end of and nobody will ask it about any more."""
-    if intent and order and intent.due_at is None and order.status in {SUCCESS, "FAILED", "EXPIRED"}:
+    if intent and order and intent.due_at is None and order.status in _ENDED:
         yield Finding(intent.payment_id, "order at the PSP", "open, as here", order.status)
 
 

@@ -16,10 +16,12 @@ from mesh.local import dead_letters, endpoints
 from mesh.local.check.facts import (
     Amounts,
     Books,
+    Doubt,
     Exchange,
     Intent,
     Key,
     Letter,
+    OpenRefund,
     Order,
     Position,
     Posting,
@@ -44,11 +46,16 @@ _EXCHANGES = f"""
     from exchange left join reversal using (exchange_id) where {_WITHIN} or exchange.stan = any(%(stans)s)
 """  # noqa: S608
 _INTENTS = f"select payment_id, tr, stage, due_at from intent where {_WITHIN} or tr = any(%(trs)s)"  # noqa: S608
+_REFUNDS = f"select operation_id, due_at from refund where {_WITHIN} and stage in ('asked', 'pending')"  # noqa: S608
+_DOUBTS = f"""
+    select payment_id, verdict from callback join intent using (psp, tr)
+    where verdict in ('amount_mismatch', 'contradicts') and {_WITHIN}
+"""  # noqa: S608
 _UNSAID = "select key, said_at from outbox"
 
 
 def read(state: State, ports: Mapping[str, int], window: Window) -> Books:
-    """Return the books. Raises psycopg.Error, KafkaException and TimeoutError where a part does not answer."""
+    """Return the books. Raises psycopg.OperationalError, KafkaException and TimeoutError where a part does not answer."""
     # What the world outside has done was written down here before: read after it, nothing of it is missing.
     postings = [one for part, name in ACQUIRERS.items() for one in _postings(name, state.data / f"{part}.jsonl")]
     orders = _orders(state.data / "upi_psp.jsonl")
@@ -59,6 +66,8 @@ def read(state: State, ports: Mapping[str, int], window: Window) -> Books:
         window=window,
         exchanges=[_exchange(row) for row in rows["card_router"](_EXCHANGES)],
         intents=[Intent(**row) for row in rows["upi"](_INTENTS)],
+        refunds=[OpenRefund(**row) for row in rows["upi"](_REFUNDS)],
+        doubts=[Doubt(**row) for row in rows["upi"](_DOUBTS)],
         positions={row["payment_id"]: _position(row) for row in rows["orchestrator"](_POSITIONS)},
         views={row["payment_id"]: _view(row) for row in rows["payments"](_VIEWS)},
         unsaid=[Unsaid(name, **row) for name in names for row in rows[name](_UNSAID)],
