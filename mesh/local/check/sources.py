@@ -55,10 +55,10 @@ _UNSAID = "select key, said_at from outbox"
 
 
 def read(state: State, ports: Mapping[str, int], window: Window) -> Books:
-    """Return the books. Raises psycopg.OperationalError, KafkaException and TimeoutError where a part does not answer."""
+    """Return the books. Raises OperationalError, KafkaException and TimeoutError where a part does not answer."""
     # What the world outside has done was written down here before: read after it, nothing of it is missing.
-    postings = [one for part, name in ACQUIRERS.items() for one in _postings(name, state.data / f"{part}.jsonl")]
-    orders = _orders(state.data / "upi_psp.jsonl")
+    postings = [one for part, name in ACQUIRERS.items() for one in postings_of(name, state.data / f"{part}.jsonl")]
+    orders = orders_of(state.data / "upi_psp.jsonl")
     asked = {**_bounds(window), "stans": sorted({one.key.stan for one in postings}), "trs": [one.tr for one in orders]}
     names = ("card_router", "upi", "orchestrator", "payments")
     rows = {name: _rows(endpoints.postgres(state, ports, name), asked) for name in names}
@@ -143,7 +143,8 @@ def _exchange(row: Row) -> Exchange:
     )
 
 
-def _postings(acquirer: str, journal: Path) -> Iterator[Posting]:
+def postings_of(acquirer: str, journal: Path) -> Iterator[Posting]:
+    """Yield what moves money in an acquirer's journal; nothing when there is no file yet."""
     for line in read_journal(journal):
         if line["kind"] == "message" and (line["held_minor"] or line["booked_minor"]):
             yield _posting(acquirer, line)
@@ -166,7 +167,7 @@ def _posting(acquirer: str, line: Row) -> Posting:
     )
 
 
-def _orders(journal: Path) -> list[Order]:
+def orders_of(journal: Path) -> list[Order]:
     """Return the orders; of an order and of a refund the last line counts."""
     last: dict[str, dict[str, Row]] = {"order": {}, "refund": {}}
     for line in read_journal(journal):
