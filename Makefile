@@ -1,11 +1,11 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate gen breaking up down clean bench
+.PHONY: help run test check simulate gen breaking up down clean bench faults
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 # These start a dozen Envoys each: in one process, or the kernel's inotify instances run out.
-ENVOYS := tests/local tests/mesh tests/authorizer tests/journey
+ENVOYS := tests/local tests/mesh tests/authorizer tests/faults tests/journey
 BASE ?= $(shell git rev-parse --verify --quiet main || echo HEAD)
 
 help: ## List the targets
@@ -51,6 +51,9 @@ breaking: .venv/ready ## Compare the contracts with those on main
 
 bench: .venv/ready ## Measure one payment's way through the gateway that is up
 	$(BIN)/florin bench latency
+
+faults: .venv/ready ## Break one part after another under load, then prove the books: make faults SECONDS=600 SEED=1
+	$(BIN)/python -m tests.faults $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 clean: ## Stop the gateway and remove its state, the environment and every cache of this checkout, not the downloads
 	@if [ -x $(BIN)/florin ]; then $(BIN)/florin down; fi

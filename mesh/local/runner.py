@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from threading import Event
@@ -36,13 +37,17 @@ class Runner(Run):
     Args:
         root: the folder that holds the run's state.
         only: names of parts; everything for None.
+        besides: what parts find in their environment beside what they are told anyway, by their names.
 
     After `up`, `parts` holds what was started, by name.
     """
 
-    def __init__(self, root: Path, only: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, root: Path, only: Iterable[str] | None = None, besides: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
         super().__init__(root)
         self.only = None if only is None else frozenset(only)
+        self.besides = besides or {}
         self.parts: dict[str, Part] = {}
 
     def up(self, report: Report = lambda _part, _seconds: None) -> None:
@@ -67,8 +72,8 @@ class Runner(Run):
         self.state = self.state.create()
         self.supervisor = Supervisor(self.state)
         ports = allocate(self.state, (*infra.PORTS, *places.PORTS))
-        foundation = infra.parts(self.state, ports, infra.Tools.fetch())
-        rest = (*pods.simulators(self.state, ports), *pods.pods(self.state, ports))
+        foundation = self._told(infra.parts(self.state, ports, infra.Tools.fetch()))
+        rest = self._told((*pods.simulators(self.state, ports), *pods.pods(self.state, ports)))
         chosen = select((*foundation, *rest), self.only)
         self.parts = {part.name: part for part in chosen}
         addresses = {part.name: part.address for part in chosen}
@@ -82,6 +87,12 @@ class Runner(Run):
         except BaseException:
             self.down()
             raise
+
+    def _told(self, parts: Iterable[Part]) -> tuple[Part, ...]:
+        """Return parts with what they are told besides."""
+        return tuple(
+            replace(part, environment={**part.environment, **self.besides.get(part.name, {})}) for part in parts
+        )
 
     def _configure(self, ports: Mapping[str, int]) -> None:
         """Tell the control plane what the mesh is made from. Only now is it known whose tokens the edge takes."""
