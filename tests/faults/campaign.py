@@ -139,7 +139,7 @@ def _suffered(load: Load, fault: Fault) -> Healed:
     began = time.monotonic()
     undo = fault.inflict()
     try:
-        time.sleep(fault.lasts_s)
+        load.ended.wait(fault.lasts_s)
     finally:
         undo()
     over = time.monotonic()

@@ -87,6 +87,15 @@ class Link:
             self._pumps.add(task)
             task.add_done_callback(self._pumps.discard)
 
+    async def _let_through(self, cut: Weather) -> None:
+        """Hold what came while its direction is cut, and for SLOW_S while the line is slow."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._weather is not cut)
+            if self._weather is Weather.SLOW:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SLOW_S):
+                        await self._changed.wait_for(lambda: self._weather is not Weather.SLOW)
+
     async def _pump(
         self,
         reader: asyncio.StreamReader,
@@ -97,10 +106,7 @@ class Link:
         """Carry one direction until either side ends; then end both."""
         try:
             while chunk := await reader.read(CHUNK_BYTES):
-                async with self._changed:
-                    await self._changed.wait_for(lambda: self._weather is not cut)
-                if self._weather is Weather.SLOW:
-                    await asyncio.sleep(SLOW_S)
+                await self._let_through(cut)
                 if self._weather is Weather.RESET and cut is Weather.MUTE:
                     writer.write(chunk[: len(chunk) // 2])
                     _reset(both)

@@ -65,14 +65,14 @@ class Load:
         self.tries: Counter[str] = Counter()
         self.changed = threading.Condition()
         self.successes: list[Success] = []
-        self._ended = threading.Event()
+        self.ended = threading.Event()
         self._number = 0
 
     def run(self) -> None:
         """Make payments until `end`, then let those that are under way come to their end."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             under_way: set[Future[None]] = set()
-            while not self._ended.wait(self._pause_s):
+            while not self.ended.wait(self._pause_s):
                 if len(under_way) < IN_FLIGHT:
                     under_way.add(pool.submit(self._next()))
                 done = {one for one in under_way if one.done()}
@@ -82,7 +82,7 @@ class Load:
 
     def end(self) -> None:
         """Begin no more payments."""
-        self._ended.set()
+        self.ended.set()
 
     def ask(self, request: Request) -> httpx.Response | None:
         """Repeat a request until it is answered for good; None where it is not within STEP_S."""
