@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from google.api.httpbody_pb2 import HttpBody
 from services.chassis import Unauthenticated
 from services.upi.codes import Outcome
 from services.upi.domain import Callback, Report
-from services.upi.outside import NotSent, Order, OrderRefused, Silent
+from services.upi.outside import Giveback, NotSent, Order, OrderRefused, Silent
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -53,6 +54,7 @@ class SimulatedPsp:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.stands: dict[str, Stand] = {}
+        self.refunds: dict[str, Report] = {}
         self._events = 0
 
     async def place(self, order: Order) -> Report:
@@ -64,13 +66,26 @@ class SimulatedPsp:
         found = await self._asked(lambda: self.stands.get(tr), may_refuse=False)
         return found.report() if isinstance(found, Stand) else found
 
-    def heard(self, headers: Mapping[str, str], body: bytes) -> Callback:
+    async def cancel(self, tr: str) -> Report | None:
+        """Call an order off, if its payer has not acted."""
+        found = await self._asked(lambda: self._canceled(tr), may_refuse=False)
+        return found.report() if isinstance(found, Stand) else found
+
+    async def refund(self, giveback: Giveback) -> Report:
+        """Give money back; the same id again is the same refund."""
+        return await self._asked(lambda: self._given_back(giveback))
+
+    async def find_refund(self, giveback: Giveback) -> Report | None:
+        """Tell where a refund stands."""
+        return await self._asked(lambda: self.refunds.get(giveback.refund_id), may_refuse=False)
+
+    def heard(self, headers: Mapping[str, str], body: bytes, _now: datetime) -> Callback:
         """Read a callback."""
         if headers.get("signature") != sha256(body).hexdigest():
             raise Unauthenticated("BAD_SIGNATURE", "the signature does not match")
         said = json.loads(body)
         report = Report(Outcome(said["outcome"]), said["amount"], said["code"], said["rrn"], said["txn"])
-        return Callback(self.name, headers["event"], sha256(body).digest(), said["tr"], report)
+        return Callback(self.name, headers["event"], sha256(body).digest(), said["tr"], "", report)
 
     async def _asked(self, act, *, may_refuse: bool = True):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         world = self._world
@@ -94,6 +109,19 @@ class SimulatedPsp:
             self._world.note("psp", f"order {order.tr}", tr=order.tr)
             self._await_payer(self.stands[order.tr])
         return self.stands[order.tr].report()
+
+    def _canceled(self, tr: str) -> Stand | None:
+        stand = self.stands.get(tr)
+        if stand is not None and stand.outcome is Outcome.OPEN:
+            self._moves(stand, Outcome.CANCELED)
+        return stand
+
+    def _given_back(self, giveback: Giveback) -> Report:
+        if giveback.refund_id not in self.refunds:
+            rrn = f"9{len(self.refunds):011}"
+            self.refunds[giveback.refund_id] = Report(Outcome.SUCCEEDED, giveback.amount_minor, "00", rrn)
+            self._world.note("psp", f"refund of {giveback.amount_minor}", tr=giveback.tr)
+        return self.refunds[giveback.refund_id]
 
     def _await_payer(self, stand: Stand) -> None:
         world, rng = self._world, self._world.faults.rng
