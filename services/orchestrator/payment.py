@@ -85,8 +85,11 @@ class Payment:
 
     @property
     def held_minor(self) -> int:
-        """What is authorized and neither captured nor released."""
-        return self.amount_minor - self.captured_minor - self.released_minor if self.authorized_at else 0
+        """What is authorized and neither captured nor released, nor on its way back."""
+        if not self.authorized_at:
+            return 0
+        on_its_way_back = self.releasing.amount_minor if self.releasing else 0
+        return self.amount_minor - self.captured_minor - self.released_minor - on_its_way_back
 
     @property
     def refundable_minor(self) -> int:

@@ -87,6 +87,10 @@ SCENES: dict[str, tuple[Stage, dict[str, Any]]] = {
     "voiding/purchase": (Stage.CAPTURED, {"purchased": True} | _under_way(Kind.VOID, 49900)),
     "refunding/part": (Stage.CAPTURED, _under_way(Kind.REFUND, 20000)),
     "refunding/all": (Stage.CAPTURED, _under_way(Kind.REFUND, 49900)),
+    "releasing/rest": (
+        Stage.CAPTURED,
+        {"captured_minor": 20000, "releasing": Operation(Kind.VOID, "voi_0", 29900)},
+    ),
     "releasing": (Stage.EXPIRED, {"releasing": Operation(Kind.VOID, OPERATION_ID, 49900), "authorized_at": NOON}),
 }
 """Scenes within stages: what has happened, what is under way."""

@@ -135,6 +135,8 @@ WITHIN = {
     refunding/part      upi_refund/succeeded    captured        payment.refunded
     refunding/part      upi_refund/failed       captured        payment.refund.failed
     refunding/all       refund/approved         refunded        payment.refunded
+    releasing/rest      wants/void              captured        payment.void.failed
+    releasing/rest      wants/refund            captured        acquirer.refund.requested
     releasing           void/approved           expired         payment.voided
     releasing           void/declined           expired         payment.void.failed
     """)
